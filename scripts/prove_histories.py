@@ -19,9 +19,9 @@ from pathlib import Path
 
 from tests.judge import known
 from tests.judge.campaign import Fault, examine, smallest, write
+from tests.judge.case import Violation
 from tests.judge.generator import draw
 from tests.judge.oddities import ALL
-from tests.judge.properties import Violation
 from tests.judge.rig import play
 
 KEPT = Path(".cache/judge")

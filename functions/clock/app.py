@@ -7,7 +7,7 @@ from typing import Any
 
 from relay.queues.batch import Context
 from relay.scheduler.tick import tick_time
-from relay.wiring.functions import ClockServices
+from relay.wiring.clock import ClockServices
 from relay.wiring.services import limit_calls, now, service
 
 

@@ -21,11 +21,12 @@ from tests.judge.adversary import (
     plan_from_json,
     plan_to_json,
 )
+from tests.judge.case import Violation
 from tests.judge.generator import draw
 from tests.judge.history import History, from_json, to_json
 from tests.judge.observed import Observed
 from tests.judge.oddities import ALL
-from tests.judge.properties import PROPERTIES, Violation, compare, judge
+from tests.judge.properties import PROPERTIES, compare, judge
 from tests.judge.shrink import shrink
 
 Play: TypeAlias = Callable[[History, Plan, Adversary], Observed]

@@ -11,8 +11,8 @@ from itertools import count
 from random import Random
 
 from tests.judge import bodies, values
-from tests.judge.body_oddities import body_of
 from tests.judge.history import DAY, HOUR, MINUTE, SECOND, Delivery, Event
+from tests.judge.one_body import body_of
 from tests.judge.timeline_oddities import follow_up, next_of_member
 
 # A record keeps 12 failures and payments, and 40 endings and joinings (architecture.md, "Bounded, by the set alone").

@@ -207,7 +207,7 @@ class _Member:
 
     def updated(self, s: Statement) -> None:
         new = _object(s.payload.get("newData"))
-        if new.get("anonymized") is True:
+        if str(new.get("anonymized")).lower() in {"true", "1"}:
             self.erased_at = max(self.erased_at, s.triggered if s.triggered is not None else s.ms)
             self.answer.erased_once = True
         if (joined := values.moment(new.get("joinedAt"))) is not None and values.possible_date(
@@ -535,7 +535,8 @@ def is_part(failure: Statement, paid: Statement) -> bool:
     ]
     if None in amounts or (None not in codes and codes[0] != codes[1]):
         return False
-    return Decimal(amounts[1] or 0) < Decimal(amounts[0] or 0)
+    # Some senders write a charge that failed with a sign.
+    return Decimal(amounts[1] or 0) < abs(Decimal(amounts[0] or 0))
 
 
 def _object(value: object) -> dict[str, object]:

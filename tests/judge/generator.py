@@ -17,7 +17,7 @@ from tests.judge.values import iso
 
 START = int(datetime(2026, 3, 2, 8, 0, tzinfo=UTC).timestamp() * 1000)
 TIERS = {
-    "paid": (("3a636361", "Gold"), ("5b747472", "Silver")),
+    "paid": (("3a636361", "Gold"), ("40500123", "Silver")),
     "free": (("0d0c6284", "Basic"), ("1e1d7395", "Starter")),
     "trial": (("c669d6e7", "Preview"),),
     "lifetime": (("d689602f", "Forever"),),
@@ -108,7 +108,7 @@ def draw(
         _live(life, steps)
         lives.append(life)
     events = sorted((e for life in lives for e in life.events), key=lambda e: (e.happened, e.name))
-    events = apply(events, sorted(switches), Random(f"oddities {seed}"), chance)
+    events = apply(events, switches, f"oddities {seed}", chance)
     people = tuple(Person(life.member, tuple(life.texts)) for life in lives)
     return History(seed, tuple(events), people, zone=zone or Random(f"zone {seed}").choice(ZONES))
 
@@ -370,7 +370,16 @@ Action: TypeAlias = "Callable[[Life], None]"
 _CREDITS: list[tuple[Action, int]] = [(earn, 6), (spend, 4), (expire, 1), (adjust, 1)]
 _ALWAYS: list[tuple[Action, int]] = [*_CREDITS, (order, 2), (update, 3), (erase, 1)]
 _CHOICES: dict[str, list[tuple[Action, int]]] = {
-    "active": [*_ALWAYS, (rebill, 4), (dunning, 6), (move, 2), (announce_end, 3), (leave, 2), (new_card, 1)],
+    "active": [
+        *_ALWAYS,
+        (rebill, 4),
+        (dunning, 6),
+        (move, 2),
+        (announce_end, 3),
+        (leave, 2),
+        (new_card, 1),
+        (join, 1),
+    ],
     "unbilled": [*_ALWAYS, (move, 2), (leave, 2), (join, 1)],
     "pending": [(update, 2), (earn, 2), (resume, 2), (leave, 3), (order, 1)],
     "cancelled": [(join, 5), (update, 1), (pause, 1), (erase, 1), (order, 1)],

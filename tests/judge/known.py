@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.judge.case import Violation
 from tests.judge.oddities import ALL
-from tests.judge.properties import Violation
 
 FOLDER = Path(__file__).parent / "known_faults"
 # The sample of `NOT_HANDLED` in `known_faults/` begins with this.

@@ -15,14 +15,7 @@ from random import Random
 from urllib.parse import urlencode
 
 from tests.judge import bodies, values
-from tests.judge.body_oddities import (
-    BODY,
-    NO_MEMBER,
-    WITHOUT_OWN_TIME,
-    Oddity,
-    body_of,
-    with_body,
-)
+from tests.judge.body_oddities import BODY, NO_MEMBER, WITHOUT_OWN_TIME
 from tests.judge.crowd_oddities import (
     amount_vast,
     endings_many,
@@ -34,6 +27,7 @@ from tests.judge.crowd_oddities import (
     tie_crowd,
 )
 from tests.judge.history import HOUR, MINUTE, SECOND, Delivery, Event
+from tests.judge.one_body import Oddity, body_of, with_body
 from tests.judge.privacy_oddities import with_escaped_key
 from tests.judge.timeline_oddities import (
     address_back,
@@ -259,18 +253,23 @@ ALL = frozenset({*EVENTS, *BODY, *DELIVERIES})
 CHANCE = 0.12
 
 
-def apply(events: list[Event], switches: Iterable[str], rng: Random, chance: float = CHANCE) -> list[Event]:
-    """Return the events with each oddity that is switched on put in once, by chance."""
+def apply(events: list[Event], switches: Iterable[str], seed: str, chance: float = CHANCE) -> list[Event]:
+    """Return the events with each oddity that is switched on put in once, by chance.
+
+    Each oddity has numbers of its own, so that one more changes only the histories in which it stands.
+    """
     on = set(switches)
+    drawn = {name: Random(f"{name} {seed}") for name in (*EVENTS, *BODY, *DELIVERIES) if name in on}
+    chosen = {name: rng for name, rng in drawn.items() if rng.random() < chance}
     for name, change in EVENTS.items():
-        if name in on and rng.random() < chance:
-            events = change(events, rng)
+        if name in chosen:
+            events = change(events, chosen[name])
     for name, oddity in BODY.items():
-        if name in on and rng.random() < chance:
-            events = _body_oddity(events, name, oddity, rng)
+        if name in chosen:
+            events = _body_oddity(events, name, oddity, chosen[name])
     for name, change in DELIVERIES.items():
-        if name in on and rng.random() < chance:
-            events = change(events, rng)
+        if name in chosen:
+            events = change(events, chosen[name])
     # Two events of one ms keep the order in which they were drawn.
     return sorted(events, key=lambda event: event.happened)
 

@@ -3,53 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any
 
-from tests.judge import bodies, values
-from tests.judge.adversary import as_happened
+from tests.judge import values
 from tests.judge.answer import MOMENTS, Answer, Scalar
+from tests.judge.case import Case, Violation
 from tests.judge.crm_names import CANONICAL
 from tests.judge.fold import fold, more_attempts_since, statements
-from tests.judge.history import SECOND, History, Sent
-from tests.judge.messages import LEVELS, Expected, Told, expect
+from tests.judge.history import SECOND, History
+from tests.judge.messages import expect
 from tests.judge.observed import Observed, Profile
 from tests.judge.privacy_oddities import SECRET
 from tests.judge.reading import Unplaced, read
+from tests.judge.told_properties import (
+    ends_what_begins,
+    final_failure_is_said,
+    incident_state,
+    one_end_for_each_beginning,
+    told_at_most_once,
+    told_in_order,
+)
 
 # What "nothing" is written as: an empty field, and a count of none.
 _NOTHING = (None, "", 0, False)
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Violation:
-    """One thing that is not as it must be: the property's name, what it is about, and what was found."""
-
-    name: str
-    about: str
-    found: str
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.about}: {self.found}"
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A play to be judged: the history, what it must lead to, and what was observed."""
-
-    history: History
-    answers: dict[str, Answer]
-    expected: Expected
-    observed: Observed
-
-    @property
-    def in_order(self) -> bool:
-        """Whether the events arrived as they happened, each delivery once; faults may have struck the work on them."""
-        return self.observed.plan.arrivals == as_happened(self.history).arrivals
 
 
 def judge(history: History, observed: Observed) -> list[Violation]:
@@ -173,175 +152,6 @@ def _differences(
         if not same(name, value, shown.get(name), within):
             text = values.iso(value) if name in MOMENTS and isinstance(value, int) else value
             yield Violation(rule, f"{about} {name}", f"{shown.get(name)!r} instead of {text!s}")
-
-
-# --- what is told -----------------------------------------------------------------------------------------------
-
-
-def told_at_most_once(case: Case) -> Iterator[Violation]:
-    """Each (incident, level, outcome) is told at most as often as the order of events would tell it."""
-    allowed = case.expected.must + case.expected.may
-    begun = Counter(told.incident for told in case.observed.told if told.outcome == "opened")
-    ended = Counter(told.incident for told in case.observed.told if told.outcome in _ENDS)
-    quiet = Counter(told.incident for told in case.observed.told if told.outcome == "resolved")
-    for told, times in Counter(case.observed.told).items():
-        most = allowed[told]
-        if told.incident.partition(":")[0] not in _OF_MEMBERS:
-            most = max(most, 1)
-        if times > most and not case.in_order:
-            # What is sent cannot be taken back: a still later arrival may deny it.
-            most = _told_by_arrivals(case, told)
-            if told.outcome in _ENDS:
-                most = max(most + case.observed.premature[told.outcome], begun[told.incident])
-            else:
-                # What was said to be over too early is opened again.
-                denied = case.observed.premature.total() + quiet[told.incident]
-                most += min(denied, ended[told.incident])
-        if times > most:
-            yield Violation("told_at_most_once", _name(told), f"{times} times, at most {most}")
-
-
-# The incidents of single members (rules.md, "Key"); every other one is of the programme or of Relay itself.
-_OF_MEMBERS = frozenset({"dun", "cred", "join", "trial", "tier", "cancel", "cancelled", "exp", "renew"})
-
-
-def one_end_for_each_beginning(case: Case) -> Iterator[Violation]:
-    """A fee that failed ends in one way: no incident has more ends than fees, but for those that a later arrival denied."""
-    ended = Counter(
-        told.incident
-        for told in case.observed.told
-        if told.incident.startswith("dun:") and told.outcome in _ENDS
-    )
-    for key, times in sorted(ended.items()):
-        most = case.expected.ends[key]
-        if times > most and not case.in_order:
-            most = _ends_by_arrivals(case, key) + case.observed.premature.total()
-        if times > most:
-            yield Violation("one_end_for_each_beginning", key, f"{times} ends, at most {most}")
-
-
-def _ends_by_arrivals(case: Case, key: str) -> int:
-    """Return how many ends an incident can have had, as the fees behind it became known one by one."""
-    return max(
-        sum(max(after - before, 0) for before, after in pairwise([0, *ends]))
-        for ends in ([expect(case.history, known).ends[key] for known in order] for order in _orders(case))
-    )
-
-
-def _told_by_arrivals(case: Case, told: Told) -> int:
-    """Return how often something is told by one who hears of the events in the order of arrival, and knows their times.
-
-    Each arrival may tell what the order of the events that are known by then tells, and that of those before did not.
-    """
-    most = 0
-    for order in _orders(case):
-        times = [0]
-        for known in order:
-            expected = expect(case.history, known)
-            times.append(expected.must[told] + expected.may[told])
-        most = max(most, sum(max(after - before, 0) for before, after in pairwise(times)))
-    return most
-
-
-def _orders(case: Case) -> Iterator[list[list[Sent]]]:
-    """Yield the prefixes of the orders in which the arrivals may have been handled.
-
-    What was in the queues together may have been handled in any order; the judge looks at both directions.
-    """
-    arrivals = case.observed.plan.arrivals
-    yield list(_prefixes(case.history, arrivals))
-    groups = case.observed.groups or list(range(len(arrivals)))
-    backwards = sorted(range(len(arrivals)), key=lambda n: (groups[n], -n))
-    if backwards != sorted(backwards):
-        yield list(_prefixes(case.history, [arrivals[n] for n in backwards]))
-
-
-def _prefixes(history: History, arrivals: Sequence[tuple[str, int]]) -> Iterator[list[Sent]]:
-    """Yield what has arrived after each arrival."""
-    by_pair = {(sent.event, sent.number): sent for sent in history.sent()}
-    known: dict[tuple[str, int], Sent] = {}
-    for pair in arrivals:
-        known[pair] = by_pair[pair]
-        yield list(known.values())
-
-
-def told_in_order(case: Case) -> Iterator[Violation]:
-    """Where the events come as they happened, everything that must be told is told.
-
-    What two crashes around two calls of a channel leave unconfirmed is a dead letter: it is not sent a third time.
-    """
-    if not case.in_order:
-        return
-    observed, unconfirmed = Counter(case.observed.told), _unconfirmed(case)
-    for told, times in case.expected.must.items():
-        if observed[told] < times and told.incident.rpartition(":")[2] not in unconfirmed:
-            yield Violation("told_in_order", _name(told), f"{observed[told]} times instead of {times}")
-
-
-def _unconfirmed(case: Case) -> set[str]:
-    """Return the members of events with an alert that is a dead letter because it was unconfirmed twice."""
-    members = {event.name: event.member for event in case.history.events}
-    by_id = {event_id: members[name] for (name, _), event_id in case.observed.ids.items() if name in members}
-    lines = (line for line in case.observed.logs if '"unconfirmed: ' in line)
-    return {member for line in lines for event_id, member in by_id.items() if event_id in line}
-
-
-def final_failure_is_said(case: Case) -> Iterator[Violation]:
-    """A final failure is said in every order, unless something newer that closes the incident came before it."""
-    observed = Counter(case.observed.told)
-    for told in sorted(case.expected.must):
-        if told.outcome == "final" and not observed[told] and _must_say_final(case, told):
-            yield Violation("final_failure_is_said", _name(told), "not said")
-
-
-def _must_say_final(case: Case, told: Told) -> bool:
-    prefixes = list(_prefixes(case.history, case.observed.plan.arrivals))
-    arrived = statements(case.history, prefixes[-1])
-    mine = {
-        s.identity for s in arrived if told.incident.endswith(f":{s.member}") and s.topic == bodies.FAILED
-    }
-    # Where a member has several cycles, an order may make one of them.
-    if len(mine) != 1:
-        return False
-    # What was in the queues together may have been handled in any order: what counts is what was known after it.
-    groups = case.observed.groups or range(len(prefixes))
-    last_of_group = {group: n for n, group in enumerate(groups)}
-    known = (expect(case.history, prefixes[n]) for n in last_of_group.values())
-    return any(told.incident in expected.unsettled_finals for expected in known)
-
-
-# Thirty days without a failure are an end as well, and are said as that.
-_ENDS = frozenset({"recovered", "lost", "rejoined", "resolved"})
-
-
-def ends_what_begins(case: Case) -> Iterator[Violation]:
-    """No dunning incident that people were told of stays without its end."""
-    begun, ended, last_is_end = Counter[str](), Counter[str](), dict[str, bool]()
-    for told in case.observed.told:
-        if told.incident.startswith("dun:") and LEVELS.index(told.level) >= LEVELS.index("warning"):
-            begun[told.incident] += told.outcome == "opened"
-            ended[told.incident] += told.outcome in _ENDS
-            last_is_end[told.incident] = told.outcome in _ENDS
-    for key, times in begun.items():
-        still = key in case.expected.open_incidents
-        if last_is_end[key] and not still:
-            continue  # a member has at most one open incident: its end is the end of those before it
-        if key not in case.expected.uncertain_incidents and ended[key] < times - still:
-            yield Violation("ends_what_begins", key, f"begun {times} times, ended {ended[key]} times")
-
-
-def incident_state(case: Case) -> Iterator[Violation]:
-    """A dunning incident is open at the end exactly when the events leave it open."""
-    for key in sorted(case.observed.open_incidents | case.expected.open_incidents):
-        if not key.startswith("dun:") or key in case.expected.uncertain_incidents:
-            continue
-        wanted = key in case.expected.open_incidents
-        if wanted != (key in case.observed.open_incidents):
-            yield Violation("incident_state", key, "closed" if wanted else "open")
-
-
-def _name(told: Told) -> str:
-    return f"{told.incident} {told.level} {told.outcome}"
 
 
 # --- the timeline and the figures -------------------------------------------------------------------------------

@@ -9,12 +9,13 @@ from dataclasses import replace
 import pytest
 
 from tests.judge import bodies
-from tests.judge.body_oddities import NO_MEMBER, body_of
+from tests.judge.body_oddities import NO_MEMBER
 from tests.judge.fold import fold
 from tests.judge.generator import draw
 from tests.judge.history import MINUTE, SECOND, from_json, load, to_json
 from tests.judge.messages import expect
 from tests.judge.oddities import ALL, CHANCE, PINGS
+from tests.judge.one_body import body_of
 from tests.judge.reading import Statement, Unplaced, read
 
 MANY = 250

@@ -9,11 +9,12 @@ import pytest
 from tests.judge import properties
 from tests.judge.adversary import ORDERS, Adversary, Plan, as_happened, draw_arrivals
 from tests.judge.building import EMAIL, MEMBER, Script
+from tests.judge.case import Violation
 from tests.judge.generator import draw
 from tests.judge.history import History
 from tests.judge.messages import Told
 from tests.judge.observed import Note, Observed
-from tests.judge.properties import Violation, compare, judge, same
+from tests.judge.properties import compare, judge, same
 from tests.judge.toy import PLANTED, play
 
 HARD = "The card was reported stolen"

@@ -17,10 +17,11 @@ import pytest
 from tests.judge import bodies, known
 from tests.judge.adversary import Adversary
 from tests.judge.answer import Answer
+from tests.judge.case import Violation
 from tests.judge.fold import fold
 from tests.judge.generator import draw
 from tests.judge.history import DAY, HOUR, Delivery, Event, History
-from tests.judge.properties import Violation, judge
+from tests.judge.properties import judge
 from tests.judge.rig_crms import CRMS, RigCrm, hubspot, klaviyo, salesforce
 from tests.judge.rig_setbacks import REFUSALS, RefusingApp, Setbacks, play
 

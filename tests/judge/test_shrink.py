@@ -27,7 +27,7 @@ def test_minimal_finds_what_is_planted(planted: set[int]) -> None:
 
 def test_a_planted_pair_of_events_and_a_fault() -> None:
     """A failure that needs a joining that overtakes an earlier ending, and one crash, is shrunk to just these."""
-    history = draw(21, switches=(), members=3, steps=12)
+    history = draw(22, switches=(), members=3, steps=12)
     plan = draw_arrivals(history, 2, "shuffled", repeats=0.3)
     victim = next(e.name for e in history.events if e.topic == bodies.CREDITS)
     crash = Fault(victim, "dynamodb.PutItem", 1, "crash_after")

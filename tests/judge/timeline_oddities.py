@@ -10,8 +10,8 @@ from dataclasses import replace
 from random import Random
 
 from tests.judge import bodies, values
-from tests.judge.body_oddities import body_of, payload_time
 from tests.judge.history import DAY, HOUR, MINUTE, SECOND, Delivery, Event
+from tests.judge.one_body import body_of, payload_time
 
 # --- ties: two events of one moment -----------------------------------------------------------------------------
 

@@ -20,6 +20,9 @@ LARGEST_BODY: Final = 900 * 1024
 DEEPEST: Final = 64
 """Levels of nesting; documented events have five."""
 
+MOST_ITEMS: Final = 1_000
+"""Elements of one list: what stands behind them is left out, so that a vast list costs its own field and not the event."""
+
 MOST_VALUES: Final = 20_000
 """Objects, lists, texts, numbers and so on in one body: the longest order has some thousand. Without this bound the
 shortest values make a body of 900 KiB take 100 times its size in memory."""
@@ -262,7 +265,10 @@ def _object_in(content: Any) -> Any:
 
 
 def _check_bounds(content: object) -> None:
-    """Walk level by level: recursion would fail on the very bodies that this refuses."""
+    """Walk level by level: recursion would fail on the very bodies that this refuses.
+
+    A list is cut to one element more than is read, so that its reader still sees that it was too long.
+    """
     level: list[object] = [content]
     count = 1
     for _ in range(DEEPEST):
@@ -278,4 +284,7 @@ def _check_bounds(content: object) -> None:
 def _children(parent: object) -> Iterable[object]:
     if isinstance(parent, dict):
         return parent.values()
-    return parent if isinstance(parent, list) else ()
+    if not isinstance(parent, list):
+        return ()
+    del parent[MOST_ITEMS + 1 :]
+    return parent

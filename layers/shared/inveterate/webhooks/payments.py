@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Final, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, model_validator
 
 from inveterate._wire_model import MOST_BAD_ELEMENTS, WireModel
 from inveterate.webhooks.base import Contact, Event, Payload
+from inveterate.webhooks.body import MOST_ITEMS
 from inveterate.webhooks.cleaning import (
     Attempt,
     Count,
@@ -154,10 +155,6 @@ class PaymentMethodsUpdated(_ContactEvent):
     TOPIC: ClassVar[str] = "customer.payment_methods.updated"
 
     payload: PaymentMethodsPayload
-
-
-MOST_ITEMS: Final = 1_000
-"""Lines of an order that are read; a longer list is left out as a whole."""
 
 
 class LineItem(WireModel):

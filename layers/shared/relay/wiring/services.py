@@ -22,8 +22,10 @@ from relay.wiring.environment import stack_name
 from relay.wiring.settings import QueueSettings, RequestSettings, SourceSettings
 
 if TYPE_CHECKING:
+    from relay.adapters.aws.sns import SnsOutgoing
     from relay.adapters.aws.sqs import SqsOutgoing
     from relay.adapters.aws.telemetry import PowertoolsTelemetry
+    from relay.adapters.dynamodb.kpis import DynamoKpiStore
     from relay.ports.members import MemberStore
     from relay.ports.messaging import Journal, MessageSender
     from relay.ports.runtime import Clock, TryCounter
@@ -303,6 +305,20 @@ def queue_at(url: str, name: str) -> SqsOutgoing:
     from relay.adapters.aws.sqs import SqsOutgoing
 
     return SqsOutgoing(url, name)
+
+
+def sns_topic(arn: str) -> SnsOutgoing:
+    """Return the SNS topic on which every target's queue learns which member changed."""
+    from relay.adapters.aws.sns import SnsOutgoing
+
+    return SnsOutgoing(arn, "changes")
+
+
+def kpi_store(table: str, shop: str, clock: Clock) -> DynamoKpiStore:
+    """Return the programme's KPI events."""
+    from relay.adapters.dynamodb.kpis import DynamoKpiStore
+
+    return DynamoKpiStore(table, shop, clock)
 
 
 def members_table(table: str, shop: str) -> MemberStore:
