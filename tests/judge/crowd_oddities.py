@@ -41,9 +41,8 @@ def failures_many(events: list[Event], rng: Random) -> list[Event]:
     ends = {e.member: e for e in events if e.topic in _LEAVING or _erases(e)}
     last = {e.member: e for e in events}
     paid = [e for e in events if e.topic == bodies.SUCCEEDED and ends[e.member].topic == bodies.JOINED_PAID]
-    paid = [
-        e for e in paid if "amount_vast" not in e.oddities
-    ]  # no float holds it, so no other body can repeat it
+    # No float holds a vast amount, so no other body can repeat it; and a body may name its member in another place.
+    paid = [e for e in paid if "amount_vast" not in e.oddities and "customer" in body_of(e)["payload"]]
     if not paid or rng.random() > _RARELY:
         return events
     like = rng.choice(paid)
