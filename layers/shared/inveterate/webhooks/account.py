@@ -93,6 +93,7 @@ class JoinedFreeTrial(_TierEvent):
     """customer.joined.free_trial: a trial of a paid tier began."""
 
     TOPIC: ClassVar[str] = "customer.joined.free_trial"
+    ABOUT: ClassVar[tuple[str, ...]] = ("tier_id", "free_trial_end")
 
     payload: TrialPayload
 

@@ -114,7 +114,7 @@ class Event(WireModel):
     TOPIC: ClassVar[str]
     NAMES_A_MEMBER: ClassVar[bool] = True
     ABOUT: ClassVar[tuple[str, ...]] = ()
-    """Where the value stands that the topic is about (attributes of the payload); one of the places is enough."""
+    """Where the values stand that the topic is about (attributes of the payload)."""
     WORDS: ClassVar[Mapping[str, frozenset[str]]] = {}
     """Words that decide something, by their place: the documented ones. Any other word is unknown."""
 
@@ -156,8 +156,8 @@ class Event(WireModel):
 
     @property
     def lacks_its_subject(self) -> bool:
-        """Whether the value that the topic is about is missing, null or unreadable. The event says what its name says."""
-        return bool(self.ABOUT) and all(self._at(place) in {None, ""} for place in self.ABOUT)
+        """Whether a value that the topic is about is missing, null or unreadable. The event says what its name says."""
+        return any(self._at(place) in {None, ""} for place in self.ABOUT)
 
     @property
     def unknown_words(self) -> tuple[str, ...]:
@@ -211,6 +211,11 @@ class Event(WireModel):
     def triggered_at(self) -> datetime | None:
         """When the platform triggered the delivery, if that is possible; a retry may renew it."""
         return times.possible(self.metadata.triggered_at, self._delivery.received_at)
+
+    @property
+    def received_at(self) -> datetime | None:
+        """When the delivery was received first; None where its reader does not say it."""
+        return self._delivery.received_at
 
     @property
     def is_dated(self) -> bool:

@@ -114,6 +114,8 @@ class FailurePayload(ContactPayload):
 
 
 class _FailureEvent(_ContactEvent):
+    ABOUT: ClassVar[tuple[str, ...]] = ("detail.billing_attempts",)
+
     payload: FailurePayload
 
     @property
@@ -132,7 +134,6 @@ class BillingAttemptFailed(_FailureEvent):
     """customer_billing.attempt.failed: one attempt failed. The last attempt sends it as well."""
 
     TOPIC: ClassVar[str] = "customer_billing.attempt.failed"
-    ABOUT: ClassVar[tuple[str, ...]] = ("detail.billing_attempts",)
 
 
 class PaymentMethod(WireModel):
@@ -152,6 +153,7 @@ class PaymentMethodsUpdated(_ContactEvent):
     """customer.payment_methods.updated (also customer.payment_method.changed): a new payment method is on file."""
 
     TOPIC: ClassVar[str] = "customer.payment_methods.updated"
+    ABOUT: ClassVar[tuple[str, ...]] = ("detail.payment_method_id",)
 
     payload: PaymentMethodsPayload
 
@@ -207,5 +209,6 @@ class Ordered(_ContactEvent):
     """customer.ordered: a member placed an order."""
 
     TOPIC: ClassVar[str] = "customer.ordered"
+    ABOUT: ClassVar[tuple[str, ...]] = ("detail.subtotal_price",)
 
     payload: OrderedPayload

@@ -329,11 +329,12 @@ class Member:
     @property
     def _on_trial(self) -> bool:
         ends, paid = self.moment("trial_ends_at"), self.moment("last_payment_at")
-        if ends is not None:
+        entered = [each for each in self.milestones if each.kind == "joined" or each.detail in WITHOUT_A_FEE]
+        trial = entered[-1] if entered and entered[-1].detail == "trial" else None
+        if ends is not None and (trial is None or ends > trial.at):
             return paid is None or paid < ends - TRIAL_BILLING_SLACK
         # A trial whose end no event told, or told as what it cannot be: a trial until something is paid.
-        entered = [each for each in self.milestones if each.kind == "joined" or each.detail in WITHOUT_A_FEE]
-        return bool(entered) and entered[-1].detail == "trial" and (paid is None or paid < entered[-1].at)
+        return trial is not None and (paid is None or paid < trial.at)
 
 
 def _cancel_type(member: Member) -> Value:
@@ -343,12 +344,22 @@ def _cancel_type(member: Member) -> Value:
 
 def _cancel_reason(member: Member) -> Value:
     """Return why the membership ends or ended. The ending of another tier says nothing of the member's."""
-    register = member.registers.get("cancel_reason")
-    if register is None or not (member.is_leaving or member.ended_at):
-        return None
-    is_foreign = any(each.number == register.stamp.number for each in member.history.foreign)
-    return member.registered("pending_cancel_source") if is_foreign else register.value
+    register, ending = member.registers.get("cancel_reason"), member.ending
+    announced = member.registers.get("pending_cancel_source")
+    if ending is None:
+        if register is None or not (member.is_leaving or member.ended_at):
+            return None
+        is_foreign = any(each.number == register.stamp.number for each in member.history.foreign)
+        return member.registered("pending_cancel_source") if is_foreign else register.value
+    if register and register.value and register.stamp.number == ending.number:
+        return register.value
+    # An ending that names no source leaves the one that was announced, where it is of the same kind.
+    word = _SOURCES.get(member.ending_kind or "")
+    return word if ending.detail in _SOURCES or (announced and announced.value == word) else None
 
+
+_SOURCES: Final = {"voluntary": "CUSTOMER", "involuntary": "FAILURE", "merchant": "MERCHANT"}
+"""The platform's word for each kind of ending."""
 
 _COMPUTED: Final[Mapping[str, Callable[[Member], Value]]] = {
     "failed_attempts": open_fee.failed_attempts,
@@ -359,6 +370,7 @@ _COMPUTED: Final[Mapping[str, Callable[[Member], Value]]] = {
     "cancel_reason": _cancel_reason,
     "credit_balance": lambda member: member.balance,
     "last_credit_delta": together.last_credit_delta,
+    "last_credit_reason": together.last_credit_reason,
     "tier_name": together.tier_name,
 }
 """Fields whose registers alone do not say what holds."""

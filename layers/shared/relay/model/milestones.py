@@ -257,16 +257,19 @@ def _is_foreign(one: Milestone, milestones: Milestones) -> bool:
         or one.number <= _known_from(milestones, "joined", "moved")
     ):
         return False
-    return tier_at(milestones, one.number) not in {None, one.tier}
+    return {None, one.tier}.isdisjoint(_tiers_at(milestones, one.number) or {None})
 
 
 def tier_at(milestones: Milestones, number: int) -> str | None:
     """Return the tier entered last up to a stamp's number; None where none was, or the event did not name it."""
-    entered = (
-        each for each in reversed(milestones) if each.kind in {"joined", "moved"} and each.number <= number
-    )
-    newest = next(entered, None)
-    return newest.tier if newest else None
+    tiers = _tiers_at(milestones, number)
+    return tiers[-1] if tiers else None
+
+
+def _tiers_at(milestones: Milestones, number: int) -> list[str | None]:
+    """Return the tier entered last up to a stamp's number; all of them where several were entered at one stamp."""
+    entered = [each for each in milestones if each.kind in {"joined", "moved"} and each.number <= number]
+    return [each.tier for each in entered if each.number == entered[-1].number]
 
 
 def newest_number(milestones: Iterable[Milestone]) -> int:
