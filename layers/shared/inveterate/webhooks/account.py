@@ -47,8 +47,13 @@ class TierPayload(Payload):
     detail: TierEntry | None = None
 
 
+ENTRY_TYPES: Final = frozenset({"SUBSCRIPTION_PURCHASE", "ONE_TIME_PURCHASE", "FREE_SIGNUP"})
+"""The types of entry in the documentation's examples."""
+
+
 class _TierEvent(Event):
     ABOUT: ClassVar[tuple[str, ...]] = ("tier_id",)
+    WORDS: ClassVar[Mapping[str, frozenset[str]]] = {"detail.entry_type": ENTRY_TYPES}
 
     payload: TierPayload
 

@@ -60,8 +60,9 @@ class Charge(_Priced):
 
 
 class PaymentSucceededPayload(ContactPayload):
-    """`status` is `PAID` in the sample."""
+    """`status` is `PAID` in the sample. No sample names a tier."""
 
+    tier_id: Id = None
     status: Word = None
     detail: Charge | None = None
 
@@ -149,11 +150,18 @@ class PaymentMethodsPayload(ContactPayload):
     detail: PaymentMethod | None = None
 
 
+PAYMENT_METHODS: Final = frozenset(
+    {"CUSTOMERCREDITCARD", "CUSTOMERPAYPALBILLINGAGREEMENT", "CUSTOMERSHOPPAYAGREEMENT"}
+)
+"""Shopify's types of a customer's payment method, of which the documentation's example is one."""
+
+
 class PaymentMethodsUpdated(_ContactEvent):
     """customer.payment_methods.updated (also customer.payment_method.changed): a new payment method is on file."""
 
     TOPIC: ClassVar[str] = "customer.payment_methods.updated"
     ABOUT: ClassVar[tuple[str, ...]] = ("detail.payment_method_id",)
+    WORDS: ClassVar[Mapping[str, frozenset[str]]] = {"detail.payment_method_type": PAYMENT_METHODS}
 
     payload: PaymentMethodsPayload
 

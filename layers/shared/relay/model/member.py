@@ -22,6 +22,7 @@ from relay.model.facts import Facts, Lot
 from relay.model.fields import FIELDS, UNTIL_BILLING_ENDS, UNTIL_ENDED, UNTIL_SETTLED, Value
 from relay.model.lots import lots_kept
 from relay.model.milestones import (
+    FOUND,
     WITHOUT_A_FEE,
     History,
     Milestone,
@@ -90,7 +91,7 @@ class Member:
 
     def registered(self, name: str) -> Value:
         """Return a register's value, as long as it holds."""
-        register = self.registers.get(name)
+        register = billing.told(self, name)
         if register is None or register.value is None:
             return None
         if name in UNTIL_SETTLED and not open_fee.is_of(self, register):
@@ -163,10 +164,13 @@ class Member:
             return "past_due"
         if self._on_trial:
             return "trialing"
-        if found == "unknown" or (self._seen_unknown and not self._has_begun):
-            return "unknown"
-        known = any(self.value(name) for name in ("joined_at", "tier_id", "last_payment_at"))
-        return "active" if known else "none"
+        if self._has_begun:
+            return "unknown" if found == "unknown" else "active"
+        if (self.text("seen_status") or "").strip().upper() == "ACTIVE":
+            return "active"
+        # What a snapshot or a reading tells of a member is no reason to take its status for the usual one.
+        known = found or any(self.value(name) for name in ("joined_at", "tier_id", "seen_status"))
+        return "unknown" if known else "none"
 
     @property
     def is_gone(self) -> bool:
@@ -193,7 +197,7 @@ class Member:
         """The state of the current fee."""
         if self.is_failing:
             return "failed" if open_fee.is_lost(self) else "past_due"
-        paid = self.registers.get("last_payment_at")
+        paid = billing.told(self, "last_payment_at")
         return "ok" if paid and paid.value and billing.runs(self, paid) else "none"
 
     @property
@@ -319,12 +323,8 @@ class Member:
 
     @property
     def _has_begun(self) -> bool:
-        return bool(self.moment("last_payment_at")) or any(each.kind == "joined" for each in self.milestones)
-
-    @property
-    def _seen_unknown(self) -> bool:
-        seen = self.text("seen_status")
-        return seen is not None and seen.strip().upper() not in PLATFORM_STATUSES
+        entered = any(each.kind in {"joined", "moved"} and each.detail != FOUND for each in self.milestones)
+        return entered or bool(self.moment("last_payment_at"))
 
     @property
     def _on_trial(self) -> bool:
