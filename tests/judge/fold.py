@@ -419,7 +419,7 @@ class _Member:
     def within_a_second(self, s: Statement) -> None:
         """Of several changes within a second the balances tell which was the last ("a tie is a second"); its reason may be lost."""
         links = [entry for entry in self.entries if entry.ms // SECOND == s.ms // SECOND]
-        if len(links) < 2:  # noqa: PLR2004 - alone
+        if len(links) < 2:
             return
         self.leave_open("last_credit_delta", "last_credit_reason")
         found = balance(self.entries)

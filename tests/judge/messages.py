@@ -368,7 +368,7 @@ def _same_ending(left: Statement | None, s: Statement) -> bool:
     if left is None or s.ms - left.ms > SAME_ATTEMPT:
         return False
     tiers = {values.identifier(one.payload.get("tierId")) for one in (left, s)} - {None}
-    return len(tiers) < 2  # noqa: PLR2004 - one, or none that is named
+    return len(tiers) < 2
 
 
 def _same_attempt(earlier: list[Statement], s: Statement) -> bool:

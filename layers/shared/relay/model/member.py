@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
-from relay.model import billing, erasure, open_fee, together
+from relay.model import billing, endings, erasure, open_fee, together
 from relay.model.balance_chain import BalanceChain, BalanceChange, append, balance
 from relay.model.calendar import day_in
 from relay.model.facts import Facts, Lot
@@ -155,7 +155,6 @@ class Member:
     @property
     def status(self) -> Status:
         """The state of the membership."""
-        found = self.text("found_status")
         if self.is_gone or self.ended_at:
             return "none" if self.is_gone else "cancelled"
         if self.is_leaving:
@@ -164,13 +163,7 @@ class Member:
             return "past_due"
         if self._on_trial:
             return "trialing"
-        if self._has_begun:
-            return "unknown" if found == "unknown" else "active"
-        if (self.text("seen_status") or "").strip().upper() == "ACTIVE":
-            return "active"
-        # What a snapshot or a reading tells of a member is no reason to take its status for the usual one.
-        known = found or any(self.value(name) for name in ("joined_at", "tier_id", "seen_status"))
-        return "unknown" if known else "none"
+        return self._running_status
 
     @property
     def is_gone(self) -> bool:
@@ -322,6 +315,17 @@ class Member:
         return billing.is_due(self)
 
     @property
+    def _running_status(self) -> Status:
+        found = self.text("found_status")
+        if self._has_begun:
+            return "unknown" if found == "unknown" else "active"
+        if (self.text("seen_status") or "").strip().upper() == "ACTIVE":
+            return "active"
+        # What a snapshot or a reading tells of a member is no reason to take its status for the usual one.
+        known = found or any(self.value(name) for name in ("joined_at", "tier_id", "seen_status"))
+        return "unknown" if known else "none"
+
+    @property
     def _has_begun(self) -> bool:
         entered = any(each.kind in {"joined", "moved"} and each.detail != FOUND for each in self.milestones)
         return entered or bool(self.moment("last_payment_at"))
@@ -337,37 +341,13 @@ class Member:
         return trial is not None and (paid is None or paid < trial.at)
 
 
-def _cancel_type(member: Member) -> Value:
-    register = member.registers.get("cancel_type")
-    return member.ending_kind or (register.value if register and member.ended_at else None)
-
-
-def _cancel_reason(member: Member) -> Value:
-    """Return why the membership ends or ended. The ending of another tier says nothing of the member's."""
-    register, ending = member.registers.get("cancel_reason"), member.ending
-    announced = member.registers.get("pending_cancel_source")
-    if ending is None:
-        if register is None or not (member.is_leaving or member.ended_at):
-            return None
-        is_foreign = any(each.number == register.stamp.number for each in member.history.foreign)
-        return member.registered("pending_cancel_source") if is_foreign else register.value
-    if register and register.value and register.stamp.number == ending.number:
-        return register.value
-    # An ending that names no source leaves the one that was announced, where it is of the same kind.
-    word = _SOURCES.get(member.ending_kind or "")
-    return word if ending.detail in _SOURCES or (announced and announced.value == word) else None
-
-
-_SOURCES: Final = {"voluntary": "CUSTOMER", "involuntary": "FAILURE", "merchant": "MERCHANT"}
-"""The platform's word for each kind of ending."""
-
 _COMPUTED: Final[Mapping[str, Callable[[Member], Value]]] = {
     "failed_attempts": open_fee.failed_attempts,
     "fee_amount": lambda member: billing.fee(member, "amount"),
     "fee_currency": lambda member: billing.fee(member, "currency"),
     "cancelled_at": lambda member: member._cancelled_at,  # noqa: SLF001 - one class, in one table
-    "cancel_type": _cancel_type,
-    "cancel_reason": _cancel_reason,
+    "cancel_type": endings.cancel_type,
+    "cancel_reason": endings.cancel_reason,
     "credit_balance": lambda member: member.balance,
     "last_credit_delta": together.last_credit_delta,
     "last_credit_reason": together.last_credit_reason,
