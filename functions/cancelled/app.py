@@ -30,7 +30,9 @@ def facts(event: Cancelled) -> Facts:
             "cancel_reason": cancellation.source(source),
         },
         milestone=Milestone(
-            kind="ended", detail=kind or ("unknown" if source else ""), tier=event.payload.tier_id
+            kind="ended",
+            detail=kind or ("unknown" if event.unknown_words else ""),
+            tier=event.payload.tier_id,
         ),
     )
 

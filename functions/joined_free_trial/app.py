@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inveterate.webhooks.account import JoinedFreeTrial
 from relay.model.effects import Effects
-from relay.model.facts import Facts, pick
+from relay.model.facts import Facts, known
 from relay.model.member import Member
 from relay.rules.joining import joining_effects, joining_facts
 from relay.rules.settings import Rules
@@ -13,7 +13,7 @@ from relay.wiring.topics import consumer
 
 def facts(event: JoinedFreeTrial) -> Facts:
     """Return that the member is on trial in a tier, and until when."""
-    return joining_facts(event, pick(event.payload, free_trial_end="trial_ends_at"), tier_type="trial")
+    return joining_facts(event, known(event.payload, free_trial_end="trial_ends_at"), tier_type="trial")
 
 
 def decide(event: JoinedFreeTrial, before: Member, after: Member, rules: Rules) -> Effects:

@@ -33,13 +33,17 @@ def facts(event: PaymentSucceeded) -> Facts:
         _next_payment(event),
         {"last_payment_at": event.occurred_at},
         milestone=Milestone(
-            kind="paid", amount=charge.amount, currency=charge.currency, tier=charge.billing_tier_id
+            kind="paid",
+            amount=charge.amount,
+            currency=charge.currency,
+            tier=charge.billing_tier_id or event.payload.tier_id,
+            days=_days_until_next(event),
         ),
     )
 
 
 def _fee(event: PaymentSucceeded) -> dict[str, Value]:
-    charge, at = event.detail, event.occurred_at
+    charge = event.detail
     if charge.amount is None:
         return {}
     if charge.new_billing_date is None:
@@ -47,8 +51,15 @@ def _fee(event: PaymentSucceeded) -> dict[str, Value]:
     return {
         "fee_amount": charge.amount,
         "fee_currency": charge.currency,
-        "fee_days": (charge.new_billing_date.date() - at.date()).days if at else None,
+        "fee_days": _days_until_next(event),
     }
+
+
+def _days_until_next(event: PaymentSucceeded) -> int | None:
+    """Return the days until the next payment, where the event names one that is to come."""
+    next_at, at = event.detail.new_billing_date, event.occurred_at
+    days = (next_at.date() - at.date()).days if next_at and at else -1
+    return days if days >= 0 else None
 
 
 def _next_payment(event: PaymentSucceeded) -> dict[str, Value]:

@@ -37,10 +37,11 @@ def _identity(event: Updated) -> Mapping[str, Value]:
     """Return who the member is; of an anonymised one only since when, whatever else the snapshot says.
 
     With an API key the wiring makes a question of the erasure. Names that still stand in such a snapshot are taken no
-    more, and its empty fields clear nothing: a forged one would empty the contact before the API is asked.
+    more, and its empty fields clear nothing: a forged one would empty the contact before the API is asked. The lower bound
+    that dates a retry dates no erasure: a joining of the meantime would undo it.
     """
     if event.snapshot.anonymized:
-        return {"erased_at": event.triggered_at or event.occurred_at}
+        return {"erased_at": event.triggered_at or event.received_at or event.occurred_at}
     return pick(
         event.snapshot,
         email="email",

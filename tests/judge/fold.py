@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from tests.judge import bodies, values
 from tests.judge.answer import PERSONAL, Answer, Scalar
-from tests.judge.history import DAY, History, Sent
+from tests.judge.history import DAY, SECOND, History, Sent
 from tests.judge.ledger import Entry, balance
 from tests.judge.reading import Statement, Unplaced, is_of_two_people, read
 
@@ -77,6 +77,7 @@ class _Member:
         self.erased_at = -1
         self.first = True  # whether the statement is the first of its event: what is counted counts once
         self.entries: list[Entry] = []
+        self.expiries = set[int]()  # the seconds in which credit expired
         self.seen: set[tuple[str, ...]] = set()
         self.counted = Counter[str]()
         self.last_milestone = ""
@@ -208,7 +209,8 @@ class _Member:
     def updated(self, s: Statement) -> None:
         new = _object(s.payload.get("newData"))
         if str(new.get("anonymized")).lower() in {"true", "1"}:
-            self.erased_at = max(self.erased_at, s.triggered if s.triggered is not None else s.ms)
+            # "An `anonymized: true` is dated by T, on a retry too"; without T by the receipt: a lower bound dates no erasure.
+            self.erased_at = max(self.erased_at, s.triggered if s.triggered is not None else s.at)
             self.answer.erased_once = True
         if (joined := values.moment(new.get("joinedAt"))) is not None and values.possible_date(
             new["joinedAt"]
@@ -396,6 +398,9 @@ class _Member:
         if self.first and new is not None:
             self.entries.append(Entry(s.ms, new, previous))
         if s.topic == bodies.EXPIRED:
+            self.expiries.add(s.ms // SECOND)
+            if any(entry.ms // SECOND == s.ms // SECOND and entry.ms != s.ms for entry in self.entries):
+                self.leave_open("last_credit_delta", "last_credit_reason")
             self.put("credits_expired_at", s.ms)
             lost = values.amount(s.payload.get("amount"), None)
             self.put("last_expired_amount", lost)
@@ -409,6 +414,21 @@ class _Member:
         self.put("last_credit_reason", values.text(s.payload.get("reason")))
         if s.payload.get("reason") is None:
             self.leave_open("last_credit_reason")
+        self.within_a_second(s)
+
+    def within_a_second(self, s: Statement) -> None:
+        """Of several changes within a second the balances tell which was the last ("a tie is a second"); its reason may be lost."""
+        links = [entry for entry in self.entries if entry.ms // SECOND == s.ms // SECOND]
+        if len(links) < 2:
+            return
+        self.leave_open("last_credit_delta", "last_credit_reason")
+        found = balance(self.entries)
+        if s.ms // SECOND in self.expiries:
+            return
+        last = [link for link in links if link.new == found.value and link.previous is not None]
+        if found.certain and found.written and len(last) == 1 and last[0].previous is not None:
+            self.answer.fields["last_credit_delta"] = last[0].new - last[0].previous
+            self.answer.open.discard("last_credit_delta")
 
     def muddle(self) -> None:
         self.muddled = self.was_muddled = True

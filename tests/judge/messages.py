@@ -364,8 +364,11 @@ _NOTES = {
 
 
 def _same_ending(left: Statement | None, s: Statement) -> bool:
-    """Tell whether the same end was told by another source: it "counts once and is said once"."""
-    return left is not None and s.ms - left.ms <= SAME_ATTEMPT
+    """Tell whether the same end was told by another source: it "counts once and is said once". Two tiers have two ends."""
+    if left is None or s.ms - left.ms > SAME_ATTEMPT:
+        return False
+    tiers = {values.identifier(one.payload.get("tierId")) for one in (left, s)} - {None}
+    return len(tiers) < 2
 
 
 def _same_attempt(earlier: list[Statement], s: Statement) -> bool:

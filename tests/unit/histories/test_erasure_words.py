@@ -32,3 +32,18 @@ def test_any_other_word_erases_no_member(told: Any) -> None:
         json.dumps(content("updated", 1, email="mia@example.com", anonymized=told)).encode(), day(1)
     )
     assert relay.member(CUSTOMER).text("email") == "mia@example.com"
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+@pytest.mark.parametrize("triggered", [None, "1970-01-01T00:00:00Z", "soon", day(5).isoformat()])
+def test_an_erasure_is_as_new_as_its_trigger_or_its_receipt(triggered: str | None, retries: int) -> None:
+    """Never as old as the snapshot: a joining of the meantime would undo it."""
+    relay = Programme()
+    for name, at in (("joined", 3), ("updated", 4)):
+        relay.deliver(json.dumps(content(name, at)).encode(), day(at))
+    erased = content("updated", 5, anonymized=True, updatedAt=day(1).isoformat())
+    erased["metadata"] |= {"triggerredAt": triggered, "retryCount": retries}
+    erased["payload"]["createdAt"] = day(1).isoformat()
+    relay.deliver(json.dumps(erased).encode(), day(5))
+    member = relay.member(CUSTOMER)
+    assert (member.is_erased, member.text("email")) == (True, None)

@@ -56,6 +56,16 @@ def test_the_body_decides_and_not_the_header() -> None:
     assert len(world.journal.lines) == 1
 
 
+@pytest.mark.parametrize("name", ["", "  ", None, 7, ["customer.payment_failed"]])
+def test_a_header_names_no_topic_that_the_body_does_not(name: object) -> None:
+    """What says nothing of its topic is read as none, whatever stands in an attribute and whichever queue it is in."""
+    content = sample("customer.cancelled")
+    content["metadata"]["topic"] = name
+    world = world_with_queues()
+    assert run(world, queued(content, topic="customer.payment_failed")) == []
+    assert (world.members.records, world.journal.lines, len(world.dead_letters.sent)) == ({}, [], 1)
+
+
 def moved_by_hand(domain: object) -> dict[str, Any]:
     """Return a message that lay in `unclaimed` as another shop's, as Lambda gets it from a topic's queue."""
     content = sample("customer.payment_failed")

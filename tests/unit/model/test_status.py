@@ -56,6 +56,18 @@ def test_status(history: tuple[str, ...], status: str, payment: str) -> None:
     assert (member.status, member.payment_status) == (status, payment)
 
 
+@pytest.mark.parametrize(
+    "word", ["PAUSED", "CANCELLED", "PENDING_CANCELLATION", "FAILED", "PAST_DUE", None, "", [], True]
+)
+def test_no_member_is_active_by_default(word: object) -> None:
+    """One who is known by a snapshot alone, of another status or none, is unknown; one who joined stays what events told."""
+    content = sample(UPDATED)
+    content["payload"]["newData"]["status"] = word
+    for topics, status in (((), "unknown"), ((JOINED,), "active"), (("customer.changed_tier",), "active")):
+        event = model_for(UPDATED).read(json.dumps(content))
+        assert merge(after(*topics), TOPIC_RULES[UPDATED].facts(event)).status == status
+
+
 @pytest.mark.parametrize("end", [None, "1970-01-01T00:00:00.000Z", "soon"])
 def test_a_trial_whose_end_is_not_known_is_one_until_something_is_paid(end: str | None) -> None:
     """The event still says what its name says."""

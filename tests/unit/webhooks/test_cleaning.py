@@ -154,6 +154,12 @@ CASES: list[tuple[Kind, object, object]] = [
     (cleaning.NAME, "x" * 101, "x" * 100),
     (cleaning.NAME, "x" * 98 + "\U0001f468\u200d\U0001f469\u200d\U0001f467", "x" * 98),
     (cleaning.NAME, " ", None),
+    # Nothing that a person sees.
+    (cleaning.NAME, "\u200b", None),
+    (cleaning.NAME, "\ufeff\u2060 \u00ad", None),
+    (cleaning.NAME, "\u3164\u2800", None),
+    (cleaning.LABEL, "\u200e\u00a0", None),
+    (cleaning.NAME, "\u0645\u200c\u06cc", "\u0645\u200c\u06cc"),
     (cleaning.NAME, {"a": 1}, UNREADABLE),
     (cleaning.NAME, "\ud800", "?"),
     (cleaning.LABEL, "y" * 300, "y" * 200),

@@ -90,10 +90,16 @@ SUBJECTS = {
     "customer.credits.updated": "payload__newBalance",
     "customer.credits.expired": "payload__newBalance",
     "customer.pending_cancellation": "payload__detail__effectiveCancellationDate",
+    "customer.payment_failed": "payload__detail__billingAttempts",
+    "customer.cancelled": "payload__tierId",
+    "customer.ordered": "payload__detail__subtotal_price",
+    "customer.payment_methods.updated": "payload__detail__paymentMethodId",
 }
 
 
-@pytest.mark.parametrize(("topic", "field"), SUBJECTS.items())
+@pytest.mark.parametrize(
+    ("topic", "field"), [*SUBJECTS.items(), ("customer.joined.free_trial", "payload__freeTrialEnd")]
+)
 @pytest.mark.parametrize("value", [None, "", {"odd": 1}])
 def test_the_subject_is_missing(topic: str, field: str, value: object) -> None:
     """Missing, null, unreadable: the event is read and says what its name says; the rest is asked."""
@@ -110,19 +116,37 @@ def test_the_subject_is_missing(topic: str, field: str, value: object) -> None:
         ("customer.pending_cancellation", "payload__detail__cancellationSource"),
         ("customer.updated", "payload__newData__status"),
         ("customer.payment_succeeded", "payload__status"),
+        ("customer.pending_cancellation", "payload__detail__cancelRequest__status"),
+        ("customer.pending_cancellation", "payload__detail__cancelRequest__cancellationSource"),
+        ("customer.joined.paid_tier", "payload__detail__entryType"),
+        ("customer.payment_methods.updated", "payload__detail__paymentMethodType"),
     ],
 )
 def test_an_unknown_word(topic: str, field: str) -> None:
-    """It is unknown, never the nearest or the usual one; a known one in lower case is known."""
-    event = read(changed(topic, **{field: "TELEPATHY"}))
-    (place,) = event.unknown_words
-    assert (place.startswith("payload."), "TELEPATHY" in place, event.doubts) == (
-        True,
-        False,
-        ("unknown_word",),
-    )
-    known = {"customer.updated": "active", "customer.payment_succeeded": "paid"}.get(topic, "customer")
-    assert read(changed(topic, **{field: known})).doubts == ()
+    """It is unknown, never the nearest or the usual one, and counted; a known one in lower case is known."""
+    place, sample_word = field.replace("__", "."), at_place(sample(topic), field)
+    # One that cannot be read is unknown as well.
+    for word in ("TELEPATHY", ["FAILURE"], {"value": "FAILURE"}, True):
+        event = read(changed(topic, **{field: word}))
+        assert (event.unknown_words, event.drift, event.doubts) == ((place,), (place,), ("unknown_word",))
+    for word in (sample_word.lower(), f" {sample_word} ", None, ""):
+        assert read(changed(topic, **{field: word})).doubts == ()
+
+
+def at_place(content: dict[str, Any], place: str) -> str:
+    part: Any = content
+    for step in place.split("__"):
+        part = part[step]
+    return str(part)
+
+
+def test_an_ending_whose_source_cannot_be_read_is_of_no_known_kind() -> None:
+    """It names a source, so it is not the voluntary one that names none."""
+    for source in (["CUSTOMER"], True, {"name": "CUSTOMER"}):
+        event = read(changed("customer.cancelled", payload__detail__cancellationSource=source))
+        milestone = TOPIC_RULES[event.TOPIC].facts(event).milestone
+        assert milestone is not None
+        assert milestone.detail == "unknown"
 
 
 def test_a_doubt_is_a_recheck() -> None:

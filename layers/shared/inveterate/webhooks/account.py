@@ -47,8 +47,13 @@ class TierPayload(Payload):
     detail: TierEntry | None = None
 
 
+ENTRY_TYPES: Final = frozenset({"SUBSCRIPTION_PURCHASE", "ONE_TIME_PURCHASE", "FREE_SIGNUP"})
+"""The types of entry in the documentation's examples."""
+
+
 class _TierEvent(Event):
     ABOUT: ClassVar[tuple[str, ...]] = ("tier_id",)
+    WORDS: ClassVar[Mapping[str, frozenset[str]]] = {"detail.entry_type": ENTRY_TYPES}
 
     payload: TierPayload
 
@@ -93,6 +98,7 @@ class JoinedFreeTrial(_TierEvent):
     """customer.joined.free_trial: a trial of a paid tier began."""
 
     TOPIC: ClassVar[str] = "customer.joined.free_trial"
+    ABOUT: ClassVar[tuple[str, ...]] = ("tier_id", "free_trial_end")
 
     payload: TrialPayload
 

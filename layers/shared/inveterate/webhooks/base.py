@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Final, Self
 
 from pydantic import AliasChoices, Field, PrivateAttr
+from pydantic.alias_generators import to_camel
 
 from inveterate._ids import CustomerId
 from inveterate._scalars import Text
@@ -114,9 +115,9 @@ class Event(WireModel):
     TOPIC: ClassVar[str]
     NAMES_A_MEMBER: ClassVar[bool] = True
     ABOUT: ClassVar[tuple[str, ...]] = ()
-    """Where the value stands that the topic is about (attributes of the payload); one of the places is enough."""
+    """Where the values stand that the topic is about (attributes of the payload)."""
     WORDS: ClassVar[Mapping[str, frozenset[str]]] = {}
-    """Words that decide something, by their place: the documented ones. Any other word is unknown."""
+    """Statuses, sources and types by their place: the documented words. Any other word is unknown."""
 
     metadata: Metadata
     payload: Payload
@@ -141,8 +142,9 @@ class Event(WireModel):
 
     @property
     def drift(self) -> tuple[str, ...]:
-        """Dotted paths of the fields that could not be read, or are no possible time; never their values."""
-        return (*self._delivery.drift, *(() if self.is_dated else ("metadata.triggerredAt",)))
+        """Dotted paths of the fields that could not be read, are no possible time or no documented word; never their values."""
+        undated = () if self.is_dated else ("metadata.triggerredAt",)
+        return tuple(dict.fromkeys((*self._delivery.drift, *self.unknown_words, *undated)))
 
     @property
     def customer_id(self) -> CustomerId:
@@ -156,15 +158,18 @@ class Event(WireModel):
 
     @property
     def lacks_its_subject(self) -> bool:
-        """Whether the value that the topic is about is missing, null or unreadable. The event says what its name says."""
-        return bool(self.ABOUT) and all(self._at(place) in {None, ""} for place in self.ABOUT)
+        """Whether a value that the topic is about is missing, null or unreadable. The event says what its name says."""
+        return any(self._at(place) in {None, ""} for place in self.ABOUT)
 
     @property
     def unknown_words(self) -> tuple[str, ...]:
-        """Places of words that decide something and are not documented; never the words."""
-        words = ((place, known, self._at(place)) for place, known in self.WORDS.items())
+        """Places of words that are not documented, or cannot be read; never the words."""
+        places = {place: f"payload.{'.'.join(map(to_camel, place.split('.')))}" for place in self.WORDS}
         return tuple(
-            f"payload.{place}" for place, known, word in words if word and str(word).upper() not in known
+            path
+            for place, path in places.items()
+            if path in self._delivery.drift
+            or ((word := self._at(place)) and str(word).upper() not in self.WORDS[place])
         )
 
     @property
@@ -211,6 +216,11 @@ class Event(WireModel):
     def triggered_at(self) -> datetime | None:
         """When the platform triggered the delivery, if that is possible; a retry may renew it."""
         return times.possible(self.metadata.triggered_at, self._delivery.received_at)
+
+    @property
+    def received_at(self) -> datetime | None:
+        """When the delivery was received first; None where its reader does not say it."""
+        return self._delivery.received_at
 
     @property
     def is_dated(self) -> bool:

@@ -31,6 +31,7 @@ class Cancelled(Event):
     """customer.cancelled: the membership has ended."""
 
     TOPIC: ClassVar[str] = "customer.cancelled"
+    ABOUT: ClassVar[tuple[str, ...]] = ("tier_id",)
     WORDS: ClassVar[Mapping[str, frozenset[str]]] = {"detail.cancellation_source": SOURCES}
 
     payload: CancelledPayload
@@ -82,7 +83,11 @@ class PendingCancellation(Event):
 
     TOPIC: ClassVar[str] = "customer.pending_cancellation"
     ABOUT: ClassVar[tuple[str, ...]] = ("detail.effective_cancellation_date",)
-    WORDS: ClassVar[Mapping[str, frozenset[str]]] = {"detail.cancellation_source": SOURCES}
+    WORDS: ClassVar[Mapping[str, frozenset[str]]] = {
+        "detail.cancellation_source": SOURCES,
+        "detail.cancel_request.cancellation_source": SOURCES,
+        "detail.cancel_request.status": frozenset({"PENDING_CANCELLATION"}),
+    }
 
     payload: PendingCancellationPayload
 

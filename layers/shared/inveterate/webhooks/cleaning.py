@@ -31,6 +31,9 @@ LAST_DAY: Final = date(2100, 12, 31)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FLOATED: Final = re.compile(r"(\d+)\.0+", re.ASCII)
+_BLANK: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols that are drawn as nothing: the fillers of Korean, and a braille cell without dots."""
+
 _ATOM: Final = r"[^\s@<>(),;:\"\\\[\].]+"
 _LABEL: Final = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _ADDRESS: Final = re.compile(
@@ -70,7 +73,7 @@ def _text_kind(
 ) -> Kind:
     def clean(value: object) -> str | None:
         text = _without_controls(read_text(value), lines=lines)
-        return cut(read(text) or "", longest).rstrip() or None
+        return (cut(read(text) or "", longest).rstrip() or None) if _is_visible(text) else None
 
     return Kind(name, values, clean, longest)
 
@@ -84,6 +87,13 @@ def _without_controls(text: str, *, lines: bool) -> str:
             for char in text
         )
     return text.strip() if lines else " ".join(text.split())
+
+
+def _is_visible(text: str) -> bool:
+    """Return whether a person sees anything of a text: zero-width characters and blanks of every script are no name."""
+    return text.isascii() or any(
+        char not in _BLANK and unicodedata.category(char) not in {"Cc", "Cf", "Zs"} for char in text
+    )
 
 
 def _amount(value: object) -> Decimal:

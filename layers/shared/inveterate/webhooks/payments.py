@@ -61,8 +61,9 @@ class Charge(_Priced):
 
 
 class PaymentSucceededPayload(ContactPayload):
-    """`status` is `PAID` in the sample."""
+    """`status` is `PAID` in the sample. No sample names a tier."""
 
+    tier_id: Id = None
     status: Word = None
     detail: Charge | None = None
 
@@ -115,6 +116,8 @@ class FailurePayload(ContactPayload):
 
 
 class _FailureEvent(_ContactEvent):
+    ABOUT: ClassVar[tuple[str, ...]] = ("detail.billing_attempts",)
+
     payload: FailurePayload
 
     @property
@@ -133,7 +136,6 @@ class BillingAttemptFailed(_FailureEvent):
     """customer_billing.attempt.failed: one attempt failed. The last attempt sends it as well."""
 
     TOPIC: ClassVar[str] = "customer_billing.attempt.failed"
-    ABOUT: ClassVar[tuple[str, ...]] = ("detail.billing_attempts",)
 
 
 class PaymentMethod(WireModel):
@@ -149,10 +151,18 @@ class PaymentMethodsPayload(ContactPayload):
     detail: PaymentMethod | None = None
 
 
+PAYMENT_METHODS: Final = frozenset(
+    {"CUSTOMERCREDITCARD", "CUSTOMERPAYPALBILLINGAGREEMENT", "CUSTOMERSHOPPAYAGREEMENT"}
+)
+"""Shopify's types of a customer's payment method, of which the documentation's example is one."""
+
+
 class PaymentMethodsUpdated(_ContactEvent):
     """customer.payment_methods.updated (also customer.payment_method.changed): a new payment method is on file."""
 
     TOPIC: ClassVar[str] = "customer.payment_methods.updated"
+    ABOUT: ClassVar[tuple[str, ...]] = ("detail.payment_method_id",)
+    WORDS: ClassVar[Mapping[str, frozenset[str]]] = {"detail.payment_method_type": PAYMENT_METHODS}
 
     payload: PaymentMethodsPayload
 
@@ -204,5 +214,6 @@ class Ordered(_ContactEvent):
     """customer.ordered: a member placed an order."""
 
     TOPIC: ClassVar[str] = "customer.ordered"
+    ABOUT: ClassVar[tuple[str, ...]] = ("detail.subtotal_price",)
 
     payload: OrderedPayload

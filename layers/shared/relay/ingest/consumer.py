@@ -105,7 +105,7 @@ class _ConsumerRun(Generic[E]):
         except Exception as error:  # noqa: BLE001 - a defect in reading costs its own event only
             self.results[message.id] = error
             return None
-        topic = topic_named(event.metadata.topic or delivery.topic)
+        topic = topic_named(event.metadata.topic)
         if topic != self.rule.model.TOPIC:
             self.results[message.id] = self._hand_on(message, topic)
         elif (message.header.reason or message.header.redrives) and not is_of_shop(

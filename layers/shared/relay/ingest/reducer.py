@@ -22,6 +22,7 @@ from relay.model.consistency import (
     EVIDENCE,
     OTHER_TIER,
     RETRIED,
+    TIED,
     UNDATED,
     inconsistencies,
     new_rechecks,
@@ -30,7 +31,7 @@ from relay.model.consistency import (
 from relay.model.delivery import Delivery
 from relay.model.effects import Effect, Recheck, effect_id
 from relay.model.facts import Facts
-from relay.model.fields import EVIDENCE_FIELDS, FIELDS, NOT_SHOWN
+from relay.model.fields import EVIDENCE_FIELDS, FIELDS, NOT_SHOWN, OF_THE_CHAIN
 from relay.model.journal import JournalOutcome
 from relay.model.member import Member, merge, without_event
 from relay.model.messages import EventEffects, Outbox
@@ -169,7 +170,7 @@ def _apply_event(
     after = merge(before, facts)
     effects = (
         *apply_settings(rule.decide(received.event, before, after, rules), rules),
-        *_doubts(received.event, facts, after),
+        *_doubts(received.event, facts, before, after),
         *map(recheck, received.event.doubts),
     )
     stale = bool(facts.values) and not after.fields_from(facts.event_id)
@@ -216,21 +217,23 @@ def _replay(
     after = merge(before, facts)
     effects = (
         *apply_settings(rule.decide(received.event, before, after, rules), rules),
-        *_doubts(received.event, facts, after),
+        *_doubts(received.event, facts, before, after),
         *map(recheck, received.event.doubts),
     )
     seen = record.seen if known else (*record.seen, received.delivery.event_id)[-REMEMBERED:]
     return replace(record, member=member, seen=seen), "repeat", _effects_of(received, rule, effects)
 
 
-def _doubts(event: Event, facts: Facts, after: Member) -> Iterator[Recheck]:
-    """Yield the rechecks of what the event alone shows: that only its receipt dates it, or that a retry tells other values.
+def _doubts(event: Event, facts: Facts, before: Member, after: Member) -> Iterator[Recheck]:
+    """Yield the rechecks of what no record shows: only its receipt dates the event, a tie decides, a retry tells other values.
 
     An announced end and a failure of another tier than the member's stand as the member's own: the platform's own example of
     the one names another tier than its example of a joining. What it means for the member is looked up. A retry is dated by a lower bound. What it says may be newer than what stands, and may be older.
     """
     if not event.is_dated:
         yield recheck(UNDATED)
+    if any(_is_tied(before, name, facts) for name in facts.values):
+        yield recheck(TIED)
     named, known = tier_key(_billed_tier(event)), after.tier_before(facts.stamp.number)
     if named and known and named != known:
         yield recheck(OTHER_TIER)
@@ -240,6 +243,14 @@ def _doubts(event: Event, facts: Facts, after: Member) -> Iterator[Recheck]:
         profile = facts.values.items() - evidence.items()
         if any(after.value(name) != value for name, value in profile) or EVIDENCE in inconsistencies(told):
             yield recheck(RETRIED)
+
+
+def _is_tied(before: Member, name: str, facts: Facts) -> bool:
+    """Return whether another event of the same moment and rank says otherwise: only their ids decide. Of credit the chain does."""
+    known, value = before.registers.get(name), facts.values[name]
+    if known is None or known.event_id == facts.event_id or name in OF_THE_CHAIN:
+        return False
+    return known.stamp.number == facts.stamp.number and known.value != value
 
 
 def _billed_tier(event: Event) -> str | None:

@@ -6,14 +6,17 @@ stamps: what is newer than the newest end still runs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, Literal
 
-from relay.model.milestones import WITHOUT_A_FEE, newest_number
+from relay.model.milestones import WITHOUT_A_FEE, Milestone, newest_number
+from relay.model.registers import Register
+from relay.model.stamps import Stamp
 
 if TYPE_CHECKING:
     from relay.model.fields import Value
     from relay.model.member import Member
-    from relay.model.registers import Register
 
 
 def is_due(member: Member) -> bool:
@@ -28,14 +31,51 @@ def is_due(member: Member) -> bool:
 
 
 def runs(member: Member, register: Register) -> bool:
-    """Return whether a fee of this register's time is the member's and still runs: nothing has ended it since."""
-    is_foreign = any(each.number == register.stamp.number for each in member.history.foreign)
-    return not is_foreign and register.stamp.number > _over_since(member)
+    """Return whether a fee of this register's time still runs: nothing has ended it since."""
+    return register.stamp.number > _over_since(member)
+
+
+def told(member: Member, name: str) -> Register | None:
+    """Return the register of a field; where a payment of another tier has set it, what the member's own newest payment told."""
+    known = member.registers.get(name)
+    if known is None or name not in _TOLD_BY:
+        return known
+    foreign = member.history.foreign
+    if not any(each.number == known.stamp.number and each.kind == "paid" for each in foreign):
+        return known
+    own = (each for each in reversed(member.milestones) if each.kind == "paid" and each not in foreign)
+    of_which, value_of = _TOLD_BY[name]
+    paid = next(filter(of_which, own), None)
+    return Register(value_of(paid), Stamp(paid.number, "")) if paid else None
+
+
+def _names_next(paid: Milestone) -> bool:
+    return paid.days is not None
+
+
+def _is_recurring(paid: Milestone) -> bool:
+    return paid.amount is not None and paid.days is not None
+
+
+def _is_other_charge(paid: Milestone) -> bool:
+    return paid.amount is not None and paid.days is None
+
+
+_TOLD_BY: Final[Mapping[str, tuple[Callable[[Milestone], bool], Callable[[Milestone], Value]]]] = {
+    "last_payment_at": (lambda _: True, lambda paid: paid.at),
+    "next_payment_on": (_names_next, lambda paid: paid.at.date() + timedelta(days=paid.days or 0)),
+    "fee_amount": (_is_recurring, lambda paid: paid.amount),
+    "fee_currency": (_is_recurring, lambda paid: paid.currency),
+    "fee_days": (_is_recurring, lambda paid: paid.days),
+    "charge_amount": (_is_other_charge, lambda paid: paid.amount),
+    "charge_currency": (_is_other_charge, lambda paid: paid.currency),
+}
+"""The fields that a payment tells: the payments that tell each, and what they tell."""
 
 
 def fee(member: Member, part: Literal["amount", "currency"]) -> Value:
     """Return the amount or the currency of the recurring fee; of another charge, where no recurring fee is known."""
-    known, charge = member.registers.get("fee_amount"), member.registered("charge_amount")
+    known, charge = told(member, "fee_amount"), member.registered("charge_amount")
     failure = member.history.failure_paid_in_part(known.stamp.number) if known else None
     if failure is not None and member.registered("fee_amount") is not None:
         # A part of the fee is not the fee.
@@ -53,7 +93,7 @@ def fee(member: Member, part: Literal["amount", "currency"]) -> Value:
 
 def _charge_was_the_fee(member: Member) -> bool:
     """Return whether the fee that ended last was another charge: the recurring one had ended before it."""
-    known, charge = member.registers.get("fee_amount"), member.registers.get("charge_amount")
+    known, charge = told(member, "fee_amount"), told(member, "charge_amount")
     if known is None or charge is None or charge.stamp.number > _over_since(member):
         return False
     return any(known.stamp.number < end < charge.stamp.number for end in _ends(member))

@@ -30,12 +30,13 @@ OTHER_TIER: Final = "other_tier"
 UNKNOWN_WORD: Final = "unknown_word"
 UNDATED: Final = "undated"
 RETRIED: Final = "retried"
+TIED: Final = "tied"
 ASKED: Final = "asked"
 IDENTITY_CONFLICT: Final = "identity_conflict"
 SUBJECT_MISSING: Final = "subject_missing"
 
 NOT_IN_THE_RECORD: Final = frozenset(
-    {UNDATED, RETRIED, ASKED, IDENTITY_CONFLICT, SUBJECT_MISSING, UNKNOWN_WORD, OTHER_TIER}
+    {UNDATED, RETRIED, TIED, ASKED, IDENTITY_CONFLICT, SUBJECT_MISSING, UNKNOWN_WORD, OTHER_TIER}
 )
 """Reasons that an event or an operator gives and the record need not show: the API is read without a second look at the record.
 

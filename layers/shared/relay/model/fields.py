@@ -144,6 +144,9 @@ UNTIL_SETTLED: Final = frozenset(
 UNTIL_ENDED: Final = frozenset({"pending_since", "pending_cancel_at", "pending_cancel_source"})
 """Fields of an announced end: they hold until the membership ends. The end of another tier leaves them as they are."""
 
+OF_THE_CHAIN: Final = frozenset({"last_credit_delta", "last_credit_reason"})
+"""Fields of which, within one second, the chain of balances decides (`together.py`)."""
+
 UNTIL_BILLING_ENDS: Final = frozenset({"fee_amount", "fee_days", "charge_amount", "next_payment_on"})
 """Fields of a running fee: they hold until the membership ends, or a tier without a fee is joined."""
 

@@ -15,13 +15,14 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
-from relay.model import billing, erasure, open_fee, together
+from relay.model import billing, endings, erasure, open_fee, together
 from relay.model.balance_chain import BalanceChain, BalanceChange, append, balance
 from relay.model.calendar import day_in
 from relay.model.facts import Facts, Lot
 from relay.model.fields import FIELDS, UNTIL_BILLING_ENDS, UNTIL_ENDED, UNTIL_SETTLED, Value
 from relay.model.lots import lots_kept
 from relay.model.milestones import (
+    FOUND,
     WITHOUT_A_FEE,
     History,
     Milestone,
@@ -90,7 +91,7 @@ class Member:
 
     def registered(self, name: str) -> Value:
         """Return a register's value, as long as it holds."""
-        register = self.registers.get(name)
+        register = billing.told(self, name)
         if register is None or register.value is None:
             return None
         if name in UNTIL_SETTLED and not open_fee.is_of(self, register):
@@ -154,7 +155,6 @@ class Member:
     @property
     def status(self) -> Status:
         """The state of the membership."""
-        found = self.text("found_status")
         if self.is_gone or self.ended_at:
             return "none" if self.is_gone else "cancelled"
         if self.is_leaving:
@@ -163,10 +163,7 @@ class Member:
             return "past_due"
         if self._on_trial:
             return "trialing"
-        if found == "unknown" or (self._seen_unknown and not self._has_begun):
-            return "unknown"
-        known = any(self.value(name) for name in ("joined_at", "tier_id", "last_payment_at"))
-        return "active" if known else "none"
+        return self._running_status
 
     @property
     def is_gone(self) -> bool:
@@ -193,7 +190,7 @@ class Member:
         """The state of the current fee."""
         if self.is_failing:
             return "failed" if open_fee.is_lost(self) else "past_due"
-        paid = self.registers.get("last_payment_at")
+        paid = billing.told(self, "last_payment_at")
         return "ok" if paid and paid.value and billing.runs(self, paid) else "none"
 
     @property
@@ -318,36 +315,30 @@ class Member:
         return billing.is_due(self)
 
     @property
-    def _has_begun(self) -> bool:
-        return bool(self.moment("last_payment_at")) or any(each.kind == "joined" for each in self.milestones)
+    def _running_status(self) -> Status:
+        found = self.text("found_status")
+        if self._has_begun:
+            return "unknown" if found == "unknown" else "active"
+        if (self.text("seen_status") or "").strip().upper() == "ACTIVE":
+            return "active"
+        # What a snapshot or a reading tells of a member is no reason to take its status for the usual one.
+        known = found or any(self.value(name) for name in ("joined_at", "tier_id", "seen_status"))
+        return "unknown" if known else "none"
 
     @property
-    def _seen_unknown(self) -> bool:
-        seen = self.text("seen_status")
-        return seen is not None and seen.strip().upper() not in PLATFORM_STATUSES
+    def _has_begun(self) -> bool:
+        entered = any(each.kind in {"joined", "moved"} and each.detail != FOUND for each in self.milestones)
+        return entered or bool(self.moment("last_payment_at"))
 
     @property
     def _on_trial(self) -> bool:
         ends, paid = self.moment("trial_ends_at"), self.moment("last_payment_at")
-        if ends is not None:
+        entered = [each for each in self.milestones if each.kind == "joined" or each.detail in WITHOUT_A_FEE]
+        trial = entered[-1] if entered and entered[-1].detail == "trial" else None
+        if ends is not None and (trial is None or ends > trial.at):
             return paid is None or paid < ends - TRIAL_BILLING_SLACK
         # A trial whose end no event told, or told as what it cannot be: a trial until something is paid.
-        entered = [each for each in self.milestones if each.kind == "joined" or each.detail in WITHOUT_A_FEE]
-        return bool(entered) and entered[-1].detail == "trial" and (paid is None or paid < entered[-1].at)
-
-
-def _cancel_type(member: Member) -> Value:
-    register = member.registers.get("cancel_type")
-    return member.ending_kind or (register.value if register and member.ended_at else None)
-
-
-def _cancel_reason(member: Member) -> Value:
-    """Return why the membership ends or ended. The ending of another tier says nothing of the member's."""
-    register = member.registers.get("cancel_reason")
-    if register is None or not (member.is_leaving or member.ended_at):
-        return None
-    is_foreign = any(each.number == register.stamp.number for each in member.history.foreign)
-    return member.registered("pending_cancel_source") if is_foreign else register.value
+        return trial is not None and (paid is None or paid < trial.at)
 
 
 _COMPUTED: Final[Mapping[str, Callable[[Member], Value]]] = {
@@ -355,10 +346,11 @@ _COMPUTED: Final[Mapping[str, Callable[[Member], Value]]] = {
     "fee_amount": lambda member: billing.fee(member, "amount"),
     "fee_currency": lambda member: billing.fee(member, "currency"),
     "cancelled_at": lambda member: member._cancelled_at,  # noqa: SLF001 - one class, in one table
-    "cancel_type": _cancel_type,
-    "cancel_reason": _cancel_reason,
+    "cancel_type": endings.cancel_type,
+    "cancel_reason": endings.cancel_reason,
     "credit_balance": lambda member: member.balance,
     "last_credit_delta": together.last_credit_delta,
+    "last_credit_reason": together.last_credit_reason,
     "tier_name": together.tier_name,
 }
 """Fields whose registers alone do not say what holds."""

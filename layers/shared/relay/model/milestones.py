@@ -72,7 +72,7 @@ class Milestone:
     `detail` of a joining or a move is the tier's kind (paid, free, trial, lifetime; empty where it is unknown;
     `found` where a reading of the API showed it); of an ending, its kind (voluntary, involuntary, merchant), `unknown` for another
     word, empty where the event names none. `tier` is the tier entered, left or paid for, where the event names
-    one. A failure and a payment have the amount.
+    one. A failure and a payment have the amount; a payment has the `days` until the next one, where it names that.
     """
 
     kind: MilestoneKind
@@ -81,6 +81,7 @@ class Milestone:
     tier: str | None = None
     amount: Decimal | None = None
     currency: str | None = None
+    days: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tier", tier_key(self.tier))
@@ -106,10 +107,11 @@ class Milestone:
         return replace(self, number=stamp.number)
 
     @property
-    def order(self) -> tuple[int, str, str, str, str, str]:
+    def order(self) -> tuple[int, str, str, str, str, str, int]:
         """The key that orders milestones: the stamp's number, then every field."""
         amount = "" if self.amount is None else str(self.amount)
-        return self.number, self.kind, self.detail, self.tier or "", amount, self.currency or ""
+        days = -1 if self.days is None else self.days
+        return self.number, self.kind, self.detail, self.tier or "", amount, self.currency or "", days
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,16 +259,19 @@ def _is_foreign(one: Milestone, milestones: Milestones) -> bool:
         or one.number <= _known_from(milestones, "joined", "moved")
     ):
         return False
-    return tier_at(milestones, one.number) not in {None, one.tier}
+    return {None, one.tier}.isdisjoint(_tiers_at(milestones, one.number) or {None})
 
 
 def tier_at(milestones: Milestones, number: int) -> str | None:
     """Return the tier entered last up to a stamp's number; None where none was, or the event did not name it."""
-    entered = (
-        each for each in reversed(milestones) if each.kind in {"joined", "moved"} and each.number <= number
-    )
-    newest = next(entered, None)
-    return newest.tier if newest else None
+    tiers = _tiers_at(milestones, number)
+    return tiers[-1] if tiers else None
+
+
+def _tiers_at(milestones: Milestones, number: int) -> list[str | None]:
+    """Return the tier entered last up to a stamp's number; all of them where several were entered at one stamp."""
+    entered = [each for each in milestones if each.kind in {"joined", "moved"} and each.number <= number]
+    return [each.tier for each in entered if each.number == entered[-1].number]
 
 
 def newest_number(milestones: Iterable[Milestone]) -> int:
@@ -341,7 +346,8 @@ def encode(milestones: Milestones) -> str:
     for each in milestones:
         amount = "" if each.amount is None else str(each.amount)
         code = each.kind[0] + _CODES.get(each.detail, "")
-        fields = (f"{each.number - before:x}", code, each.tier or "", amount, each.currency or "")
+        days = "" if each.days is None else f"{each.days:x}"
+        fields = (f"{each.number - before:x}", code, each.tier or "", amount, each.currency or "", days)
         parts.append("|".join(fields).rstrip("|"))
         before = each.number
     return ";".join(parts)
@@ -354,7 +360,7 @@ def decode(stored: str) -> Milestones:
     found: list[Milestone] = []
     number = 0
     for part in stored.split(";") if stored else ():
-        since, code, tier, amount, currency, *_ = *part.split("|"), "", "", ""
+        since, code, tier, amount, currency, days, *_ = *part.split("|"), "", "", "", ""
         number += int(since, 16)
         found.append(
             Milestone(
@@ -364,6 +370,7 @@ def decode(stored: str) -> Milestones:
                 tier=tier or None,
                 amount=Decimal(amount) if amount else None,
                 currency=currency or None,
+                days=int(days, 16) if days else None,
             )
         )
     return tuple(found)

@@ -38,8 +38,9 @@ def newer(name: str, known: Register | None, other: Register) -> Register:
         return min(known, other, key=_by_value)
     if name in LATEST_WINS:
         return max(known, other, key=_latest)
-    # The value takes part for one case: two versions of the code read the same event differently.
-    return max(known, other, key=lambda register: (register.stamp, str(register.value)))
+    # The value takes part where two deliveries of one event say different things, or two versions of the code read it
+    # differently: what one of them says is not taken back by the other's silence.
+    return max(known, other, key=lambda one: (one.stamp, one.value is not None, str(one.value)))
 
 
 def _by_value(register: Register) -> tuple[bool, str, Stamp]:

@@ -6,6 +6,7 @@ worse than none.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from relay.model.balance_chain import last_change
@@ -33,10 +34,27 @@ def tier_name(member: Member) -> Value:
 
 
 def last_credit_delta(member: Member) -> Value:
-    """Return the last change of credit. Of several within one millisecond it is the one that led to the balance."""
-    register, last = member.registers.get("last_credit_delta"), last_change(member.balance_chain)
-    if register is None or last is None or last.previous is None or last.at != register.at:
-        return register.value if register else None
-    if (expired := member.registers.get("credits_expired_at")) and expired.at == last.at:
-        return register.value  # what expired in that millisecond is no change of credit
+    """Return the last change of credit. Of several within one second it is the one that led to the balance."""
+    told, led = member.registers.get("last_credit_delta"), _leading_change(member)
+    return led if led is not None else told.value if told else None
+
+
+def last_credit_reason(member: Member) -> Value:
+    """Return the reason of the last change of credit; None where only that of another change within its second is known."""
+    told, led = member.registers.get("last_credit_delta"), _leading_change(member)
+    reason = member.registers.get("last_credit_reason")
+    is_of_another = led is not None and told is not None and told.value != led
+    return None if reason is None or is_of_another else reason.value
+
+
+def _leading_change(member: Member) -> Decimal | None:
+    """Return the change that led to the balance within the second of the newest change; None where that one stands as told."""
+    told, last = member.registers.get("last_credit_delta"), last_change(member.balance_chain)
+    if told is None or told.value is None or last is None or last.previous is None:
+        return None
+    if last.at.replace(microsecond=0) != told.at.replace(microsecond=0):
+        return None
+    expired = member.registers.get("credits_expired_at")
+    if expired and expired.at == last.at and last.new < last.previous:
+        return None  # what expired is no change of credit
     return last.new - last.previous

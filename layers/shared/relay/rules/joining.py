@@ -41,7 +41,9 @@ def joining_facts(event: JoinedEvent, *more: Mapping[str, Value], tier_type: str
     """
     return Facts.of(
         event,
-        dict.fromkeys((*_CLEARED, "trial_ends_at")),
+        dict.fromkeys(_CLEARED),
+        # A trial that is told again without its end keeps it.
+        {} if tier_type == "trial" else {"trial_ends_at": None},
         known(event.payload, tier_id="tier_id"),
         # A name that this event lacks stays, if it is the same tier's (`together.py`).
         known(event.detail, tier_name="tier_name"),

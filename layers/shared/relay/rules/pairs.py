@@ -122,12 +122,17 @@ def _matters(member: Member) -> dict[Milestone, tuple[str, KpiName]]:
             if not (last and _is_same_trial(last, each)):
                 found[each] = _JOININGS[each.detail]
         elif each.kind == "ended":
-            if not (last and last.kind == "ended" and each.at - last.at <= SAME_ENDING):
+            if not (last and _is_same_ending(last, each)):
                 found[each] = ENDINGS[kind_of(member, each)]
         else:
             continue
         last = each
     return found
+
+
+def _is_same_ending(one: Milestone, other: Milestone) -> bool:
+    is_other_tier = None not in {one.tier, other.tier} and one.tier != other.tier
+    return one.kind == "ended" and other.at - one.at <= SAME_ENDING and not is_other_tier
 
 
 def _is_same_trial(one: Milestone, other: Milestone) -> bool:
