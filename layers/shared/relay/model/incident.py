@@ -106,8 +106,8 @@ class FormerIncident:
 class Incident:
     """The state of one incident; an unknown one is `Incident(key=…)`.
 
-    `active` is set from the first `open` to the `resolve`. `level` only rises while active. `opened_at` is the
-    time of the event that opened it, `last_opened_at` that of the newest `open`, `resolved_at` that of the newest
+    `active` is set from the first `open` to the `resolve`. `level` only rises while active, `level_at` is the time of the event
+    that raised it. `opened_at` is the time of the event that opened it, `last_opened_at` that of the newest `open`, `resolved_at` that of the newest
     `resolve`, ever. A `one_off` incident (a joining, a grant, a loss) takes escalations and updates, but
     waits for no resolution. `seen_event_ids` are the events already applied, the latest last. `channels` were notified since
     it opened. `threads` are kept by the id of the event that began each; `thread_id` is the present one.
@@ -122,6 +122,7 @@ class Incident:
     active: bool = False
     one_off: bool = False
     level: Level | None = None
+    level_at: datetime | None = None
     opened_at: datetime | None = None
     last_opened_at: datetime | None = None
     resolved_at: datetime | None = None
