@@ -19,6 +19,7 @@ from relay.model.facts import Facts, known, pick
 from relay.model.formats import amount_text, detail_rows, enum_words, moment_text
 from relay.model.member import Member
 from relay.model.milestones import SAME_ATTEMPT, Cycle, Milestone
+from relay.model.stamps import HIGHEST_ORDINAL
 from relay.model.timeline_events import PropertyValue
 from relay.rules.declines import cannot_succeed as cannot_succeed  # noqa: PLC0414 - the topics ask it of a dunning
 from relay.rules.declines import decline_code
@@ -136,7 +137,8 @@ def is_new_attempt(before: Member, after: Member) -> bool:
 
 def _attempts(milestones: Iterable[Milestone]) -> int:
     """Return how many attempts failed: each that was told by its own topic, and the final ones told by that alone."""
-    failures = sorted((each for each in milestones if each.kind == "failed"), key=lambda each: each.order)
+    ordered = sorted(milestones, key=lambda each: each.order)
+    failures = [each for each in ordered if each.kind == "failed"]
     told = Cycle(tuple(each for each in failures if not each.is_final))
     alone: list[Milestone] = []
     for each in failures:
@@ -147,7 +149,24 @@ def _attempts(milestones: Iterable[Milestone]) -> int:
         )
         if each.is_final and told.counterpart(each) is None and not again:
             alone.append(each)
-    return len(told.failures) + len(alone)
+    return len(told.failures) - _told_again(ordered) + len(alone)
+
+
+def _told_again(milestones: Iterable[Milestone]) -> int:
+    """Return how many failures tell an attempt again, with another time or amount: its number, within 36 h, and nothing settled between.
+
+    The highest number that a stamp holds stands for all above it.
+    """
+    first: dict[int, Milestone] = {}
+    again = 0
+    for each in milestones:
+        if each.kind in {"paid", "ended", "joined"}:
+            first = {}
+        elif each.kind == "failed" and not each.is_final and each.attempt and each.attempt < HIGHEST_ORDINAL:
+            if each.at - first.setdefault(each.attempt, each).at > SAME_ATTEMPT:
+                first[each.attempt] = each
+            again += first[each.attempt] is not each
+    return again
 
 
 def open_cycle(member: Member) -> Cycle | None:
