@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
 from relay.alerts.pending import enqueue, prune_threads, withdraw_failed
+from relay.alerts.waiting import is_end, keep
 from relay.model.effects import Alert, Level
 from relay.model.incident import (
     MAX_FORMER,
@@ -223,6 +224,8 @@ def apply(
     kind = _notification_kind(incident, alert_message)
     if defer:
         deferred = Deferred(alert_message=alert_message, kind=kind, channels=to, reason=defer)
+        if kind == "updated" and alert_message.alert.outcome is None:
+            after = keep(after, lambda waiting: bool(waiting.alert_message.alert.outcome))
         return _parted(incident, replace(after, deferred=deferred), alert_message.alert)
     told = enqueue(after, alert_message, kind, to, thread_id=_thread_of_former(incident, alert_message))
     return _parted(incident, told, alert_message.alert)
@@ -275,6 +278,9 @@ def _changed(incident: Incident, alert_message: AlertMessage, classification: Cl
     # Silent and stale events are remembered too: dated by its receipt, a repeat would look new.
     after = _remember(incident, alert_message)
     at, alert = _as_of(alert_message), alert_message.alert
+    if classification == "opened":
+        # The end of the one before was to be told to those who heard of its beginning.
+        after = keep(after, is_end)
     if classification in {"opened", "escalated", "outcome", "absorbed"}:
         one_off = alert.one_off and (classification == "opened" or after.one_off)
         after = replace(after, last_opened_at=_later(at, after.last_opened_at), one_off=one_off)
@@ -299,7 +305,8 @@ def _changed(incident: Incident, alert_message: AlertMessage, classification: Cl
             after = replace(after, level=alert.level, level_at=at)
         case "resolved":
             # A deferred opening is dropped with it: a channel without the opening needs no resolution.
-            after = replace(withdraw_failed(after), active=False, deferred=None, former=())
+            kept = tuple(filter(is_end, after.kept))
+            after = replace(withdraw_failed(after), active=False, deferred=None, kept=kept, former=())
         case "overtaken" if alert.action == "resolve":
             ended = _former_of(incident, alert)
             after = replace(after, former=tuple(one for one in incident.former if one not in ended))
@@ -325,20 +332,6 @@ def apply_notice(incident: Incident, alert_message: AlertMessage, channels: Iter
         return incident
     after = replace(_remember(incident, alert_message), opened_at=alert_message.at)
     return enqueue(after, alert_message, "notice", channels)
-
-
-def release_deferred(incident: Incident) -> Incident:
-    """Return the incident with its deferred notification pending."""
-    deferred = incident.deferred
-    if deferred is None:
-        return incident
-    after = replace(incident, deferred=None)
-    return enqueue(after, deferred.alert_message, deferred.kind, deferred.channels)
-
-
-def drop_deferred(incident: Incident) -> Incident:
-    """Return the incident without its deferred notification: a roll-up includes it, or the incident is muted."""
-    return prune_threads(replace(incident, deferred=None))
 
 
 def _remember(incident: Incident, alert_message: AlertMessage) -> Incident:

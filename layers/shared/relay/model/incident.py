@@ -68,12 +68,13 @@ class PendingNotification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deferred:
-    """A notification that waits for a clock tick: after quiet hours, or after a flood."""
+    """A notification that waits for a clock tick: after quiet hours, or after a flood. `thread_id` is set for one that is kept."""
 
     alert_message: AlertMessage
     kind: NotificationKind
     channels: tuple[str, ...]
     reason: DeferReason
+    thread_id: str = ""
 
     @property
     def is_escalation(self) -> bool:
@@ -91,6 +92,10 @@ class Thread:
 
 MAX_FORMER: Final = 4
 """Former incidents of one key that people still wait to hear the end of: fees of one member that failed one after the other."""
+
+
+MAX_KEPT: Final = 8
+"""Notifications of one incident that wait and that a later one does not include: ends and outcomes of one night."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +116,7 @@ class Incident:
     `resolve`, ever. A `one_off` incident (a joining, a grant, a loss) takes escalations and updates, but
     waits for no resolution. `seen_event_ids` are the events already applied, the latest last. `channels` were notified since
     it opened. `threads` are kept by the id of the event that began each; `thread_id` is the present one.
+    `deferred` is the notification that waits, `kept` are those before it which it does not include: an end, an outcome.
     `told` are the outcomes that were told since it opened. `former` are the incidents before it whose end was not told.
     `given_up` are the deliveries that failed and were withdrawn before a redrive, by event id, channel and reason: until its
     dead letter was written, nothing else says that a person was not told.
@@ -133,6 +139,7 @@ class Incident:
     pending: tuple[PendingNotification, ...] = ()
     given_up: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     deferred: Deferred | None = None
+    kept: tuple[Deferred, ...] = ()
     thread_id: str = ""
     threads: Mapping[str, Thread] = field(default_factory=dict)
     muted_until: datetime | None = None
