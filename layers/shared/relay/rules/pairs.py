@@ -17,6 +17,7 @@ from typing import Final, Literal, TypeAlias
 from relay.model.effects import Effects, Kpi, KpiName, Note
 from relay.model.member import Member
 from relay.model.milestones import KEPT, Milestone, MilestoneKind
+from relay.rules.attempts import parted_attempts
 from relay.rules.cancellation import ENDINGS, SAME_ENDING, kind_of
 from relay.rules.settings import Rules
 from relay.rules.timeline import note
@@ -79,6 +80,17 @@ def pair_effects(before: Member, after: Member, rules: Rules) -> Effects:
     """
     yield from _matter_kpis(before, after)
     yield from _parted(before, after)
+    for each in parted_attempts(before, after):
+        # A figure alone: its note would start a flow for a fee that is settled.
+        key = milestone_key(after, each)
+        yield Kpi(
+            rule="dunning.attempt",
+            name="failed_attempt",
+            amount=each.amount,
+            currency=each.currency,
+            key=key,
+            at=each.at,
+        )
     for kind in _RULES:
         known = _stories(before, kind)
         new, moved, denied = _compared(known, _stories(after, kind))
