@@ -14,6 +14,7 @@ from relay.model.facts import Facts
 from relay.model.member import Member
 from relay.model.milestones import Cycle
 from relay.rules import dunning
+from relay.rules.attempts import is_new_attempt, new_failure
 from relay.rules.pairs import pair_effects
 from relay.rules.settings import Rules
 from relay.wiring.topics import consumer
@@ -26,14 +27,14 @@ def facts(event: BillingAttemptFailed) -> Facts:
 
 def decide(event: BillingAttemptFailed, before: Member, after: Member, rules: Rules) -> Effects:
     """Open the dunning incident: silently while attempts are left, with an alert when they run out or for high value."""
-    if dunning.is_new_attempt(before, after):
+    if is_new_attempt(before, after):
         charge = event.detail
         yield dunning.failure_note(event, after, rules, rule="dunning.attempt")
         yield Kpi(
             rule="dunning.attempt", name="failed_attempt", amount=charge.amount, currency=charge.currency
         )
     yield from pair_effects(before, after, rules)
-    cycle, failure = dunning.open_cycle(after), dunning.new_failure(before, after)
+    cycle, failure = dunning.open_cycle(after), new_failure(before, after)
     if cycle is None or failure is None or failure != cycle.failures[-1]:
         return  # a payment, a joining or an ending has resolved it, or a later attempt is known
     yield dunning.of_cycle(_alert(event, cycle, after, rules), cycle, after)

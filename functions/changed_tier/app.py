@@ -11,7 +11,7 @@ from relay.model.facts import Facts, known, pick
 from relay.model.formats import day_text, detail_rows
 from relay.model.member import Member
 from relay.model.milestones import Milestone
-from relay.rules.pairs import pair_effects
+from relay.rules.pairs import is_new_move, pair_effects
 from relay.rules.segments import direction, is_high_value
 from relay.rules.settings import Rules
 from relay.rules.standing import standing_alerts
@@ -44,15 +44,17 @@ def decide(event: ChangedTier, before: Member, after: Member, rules: Rules) -> E
     """Note the move; alert on a high-value member's move down, and resolve that alert if the member moves back at once."""
     move = event.detail
     move_direction = direction(move.previous_tier_id, event.payload.tier_id, rules)
-    yield note(
-        "tier.changed",
-        "Membership Tier Changed",
-        after,
-        direction=move_direction,
-        previous_tier_name=move.previous_tier_name,
-    )
-    if move_direction:
-        yield Kpi(rule="tier.changed", name="tier_up" if move_direction == "up" else "tier_down")
+    is_told = is_new_move(before, after)
+    if is_told:
+        yield note(
+            "tier.changed",
+            "Membership Tier Changed",
+            after,
+            direction=move_direction,
+            previous_tier_name=move.previous_tier_name,
+        )
+        if move_direction:
+            yield Kpi(rule="tier.changed", name="tier_up" if move_direction == "up" else "tier_down")
     yield from pair_effects(before, after, rules)
     yield from standing_alerts(before, after, rules, at=event.occurred_at)
     if "tier_changed_at" not in after.fields_from(event.id):
@@ -68,7 +70,7 @@ def decide(event: ChangedTier, before: Member, after: Member, rules: Rules) -> E
             title=f"{MEMBER} moved back to the former tier",
             advice="Nothing is left to do.",
         )
-    elif move_direction == "down" and is_high_value(before, rules):
+    elif is_told and move_direction == "down" and is_high_value(before, rules):
         yield Alert(
             rule="tier.changed",
             incident_key=f"tier:{after.key}:{day_text(moved_at)}",

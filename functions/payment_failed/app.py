@@ -9,6 +9,7 @@ from relay.model.effects import Effects, Kpi, Level
 from relay.model.facts import Facts
 from relay.model.member import Member
 from relay.rules import dunning
+from relay.rules.attempts import is_new_attempt, new_failure
 from relay.rules.pairs import pair_effects
 from relay.rules.settings import Rules
 from relay.wiring.topics import consumer
@@ -22,14 +23,14 @@ def facts(event: PaymentFailed) -> Facts:
 
 def decide(event: PaymentFailed, before: Member, after: Member, rules: Rules) -> Effects:
     """Alert on the final failure unless it is already resolved; note and count it unless its attempt is known."""
-    if dunning.is_new_attempt(before, after):
+    if is_new_attempt(before, after):
         charge = event.detail
         yield dunning.failure_note(event, after, rules, rule="dunning.failed")
         yield Kpi(
             rule="dunning.failed", name="failed_attempt", amount=charge.amount, currency=charge.currency
         )
     yield from pair_effects(before, after, rules)
-    failure = dunning.new_failure(before, after)
+    failure = new_failure(before, after)
     cycle = dunning.unsettled_cycle(after, failure)
     if cycle and dunning.tells_final(cycle, failure):
         level = dunning.level_for(after, rules, otherwise=Level.WARNING, high=Level.ERROR)

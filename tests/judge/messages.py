@@ -35,6 +35,7 @@ LEVELS = ("info", "warning", "error", "critical")
 HARD = re.compile(r"expired|stolen|do not honou?r|no payment method", re.IGNORECASE)
 # Two failures with one attempt number are one failed attempt within 36 h of each other (architecture.md).
 SAME_ATTEMPT = 36 * HOUR
+MOST_NUMBERED = 15
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -305,22 +306,26 @@ def _endings(history: History, mine: list[Statement], found: Expected) -> None:
 
 
 def _notes(mine: list[Statement], found: Expected) -> None:
-    member, ended, numbered = mine[0].member, False, list[Statement]()
+    member, ended = mine[0].member, False
     left: Statement | None = None
     moved: int | None = None
+    again = {s.identity for s in mine if _entered_again(mine, s)}
     _requests(mine, found)
+    _failures(mine, found)
     for s in mine:
         if s.topic in bodies.JOINED:
             # Only a paid joining is said to have an event in the timeline.
             paid = s.topic == bodies.JOINED_PAID
-            (found.notes if paid else found.more_notes)[member, "Membership Joined"] += 1
+            (found.notes if paid else found.more_notes)[member, "Membership Joined"] += (
+                s.identity not in again
+            )
             found.notes[member, "Membership Joined"] += 0
             found.notes[member, "Membership Rejoined"] += ended
             ended, left = False, None
         elif s.topic == bodies.CHANGED_TIER:
             # Within an hour the last move wins, and a move back drops both.
             near = moved is not None and s.ms - moved <= HOUR
-            found.notes[member, "Membership Tier Changed"] += 1
+            found.notes[member, "Membership Tier Changed"] += s.identity not in again
             found.open_notes |= {(member, "Membership Tier Changed")} if near else set()
             moved = s.ms
         elif s.topic == bodies.CANCELLED:
@@ -328,12 +333,6 @@ def _notes(mine: list[Statement], found: Expected) -> None:
             ended, left = True, s
         elif s.topic in _NOTES:
             found.notes[member, _NOTES[s.topic]] += 1
-        elif s.topic in {bodies.ATTEMPT, bodies.FAILED} and not _same_attempt(numbered, s):
-            found.notes[member, "Membership Payment Failed"] += 1
-            numbered.append(s)
-            if ended:
-                # Whether a failure after the ending is noted in the timeline is not written.
-                found.open_notes.add((member, "Membership Payment Failed"))
     ends = [cycle for cycle in cycles(mine) if cycle.end == "recovered"]
     found.notes[member, "Membership Payment Recovered"] += len(ends)
     if any(cycle.uncertain for cycle in cycles(mine)):
@@ -342,6 +341,42 @@ def _notes(mine: list[Statement], found: Expected) -> None:
         found.open_notes |= {
             (member, f"Membership {name}") for name in ("Rejoined", "Payment Recovered", "Payment Failed")
         }
+
+
+def _entered_again(mine: list[Statement], s: Statement) -> bool:
+    """Tell whether a joining or a move is told again, at another time: `join:{m}:{c}:{tier}` holds for 24 h (rules.md).
+
+    Nothing else of the membership came between: no other tier, no end, and before a joining no failed fee.
+    """
+    tier = values.identifier(s.payload.get("tierId"))
+    if tier is None or s.topic not in {*bodies.JOINED, bodies.CHANGED_TIER}:
+        return False
+    parting = {*bodies.JOINED, bodies.CANCELLED, bodies.CHANGED_TIER}
+    parting |= {bodies.ATTEMPT, bodies.FAILED} if s.topic in bodies.JOINED else set()
+    earlier = [other for other in mine[: mine.index(s)] if other.topic in parting]
+    if not earlier or earlier[-1].topic != s.topic or s.ms - earlier[-1].ms > DAY:
+        return False
+    return values.identifier(earlier[-1].payload.get("tierId")) == tier
+
+
+def _failures(mine: list[Statement], found: Expected) -> None:
+    """Each failed attempt is noted once, whichever topic tells it and however often."""
+    about, ended = (mine[0].member, "Membership Payment Failed"), False
+    numbered, unsettled = list[Statement](), list[Statement]()
+    for s in mine:
+        if s.topic in {*bodies.JOINED, bodies.CANCELLED} or (s.topic == bodies.SUCCEEDED and _is_fee(s)):
+            unsettled = []
+            ended = s.topic == bodies.CANCELLED or (ended and s.topic == bodies.SUCCEEDED)
+        is_failure = s.topic in {bodies.ATTEMPT, bodies.FAILED}
+        if not is_failure or _same_attempt(numbered, s) or _told_again(unsettled, s):
+            continue
+        found.notes[about] += 1
+        numbered.append(s)
+        unsettled.append(s)
+        if ended or _told_again(numbered[:-1], s):
+            # Whether a failure after the ending is noted in the timeline is not written; and what settles the fee between
+            # two attempts of one number may arrive after both.
+            found.open_notes.add(about)
 
 
 def _requests(mine: list[Statement], found: Expected) -> None:
@@ -381,6 +416,17 @@ def _same_attempt(earlier: list[Statement], s: Statement) -> bool:
     )
 
 
+def _told_again(unsettled: list[Statement], s: Statement) -> bool:
+    """Tell whether an attempt of a fee that nothing has settled since was told already, at another time: by its number (15 and above are one)."""
+    return any(
+        (s.topic, s.attempt) == (other.topic, other.attempt)
+        and s.attempt is not None
+        and s.attempt < MOST_NUMBERED
+        and s.ms - other.ms <= SAME_ATTEMPT
+        for other in unsettled
+    )
+
+
 def _add(found: Expected, name: str, value: Decimal | int = 1) -> None:
     found.kpis[name] = found.kpis.get(name, Decimal(0)) + value
 
@@ -393,7 +439,7 @@ def _figures(mine: list[Statement], found: Expected) -> None:
             failing.append(s)
         elif s.topic in bodies.JOINED:
             trial = entered if entered and entered.topic == bodies.JOINED_TRIAL else None
-            _add(found, "joins", 0 if same_trial(trial, s) else 1)
+            _add(found, "joins", 0 if same_trial(trial, s) or _entered_again(mine, s) else 1)
             entered = s
         elif s.topic == bodies.CANCELLED:
             left = entered if entered and entered.topic == bodies.CANCELLED else None

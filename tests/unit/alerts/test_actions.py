@@ -184,6 +184,15 @@ def test_an_escalation_that_waits_is_dropped_by_the_acknowledgement() -> None:
     assert act(opening, action()).deferred == opening.deferred
 
 
+def test_a_final_failure_that_waits_is_still_said_after_an_acknowledgement() -> None:
+    """In the thread alone, as it would be said now."""
+    final = alert_message("e5", minute=11, outcome="failed_for_good")
+    waiting = apply(incident_after(OPEN), final, ("email", "slack"), defer="quiet_hours")
+    kept = act(waiting, action()).deferred
+    assert kept is not None
+    assert (kept.alert_message, kept.channels) == (final, ("slack",))
+
+
 def test_an_incident_that_no_thread_has_is_acknowledged_without_words() -> None:
     """By the command alone: e-mail and an incoming webhook have no thread, and no button."""
     given = notifier_with(FakeChannel("email"), FakeChannel("slack"))

@@ -5,13 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from relay.errors import TransientError
 from relay.model.effects import Level
-from relay.model.messages import ClockTick
+from relay.model.messages import AlertMessage, ClockTick
 from relay.rules.settings import Flood
 
 from tests.support.in_memory_notifier import FakeChannel, notifier_with
-from tests.support.incident_builders import MIA, MORNING, NIGHT, QUIET_HOURS, alert_message, member_alert
+from tests.support.incident_builders import (
+    INCIDENT_KEY,
+    MIA,
+    MORNING,
+    NIGHT,
+    QUIET_HOURS,
+    alert_message,
+    member_alert,
+)
 
 
 def test_a_warning_in_quiet_hours_is_sent_in_the_morning() -> None:
@@ -87,6 +96,54 @@ def test_an_incident_muted_meanwhile_is_not_sent_in_the_morning() -> None:
     notifier.incidents.items[key] = muted
     notifier.receive(ClockTick(at=MORNING))
     assert email.sent == []
+
+
+EVENING = NIGHT - timedelta(hours=5)
+HOUR = timedelta(hours=1)
+END = alert_message("r1", at=NIGHT, action="resolve")
+NEXT = alert_message("e2", at=NIGHT + HOUR)
+FINAL = alert_message("f1", at=NIGHT, outcome="failed_for_good")
+CARD = alert_message("u1", at=NIGHT + HOUR, action="update", level=Level.INFO)
+
+
+@pytest.mark.parametrize(
+    ("night", "morning"),
+    [
+        # The end of what was told in the evening, whatever begins after it.
+        ((END, NEXT), ["resolved r1 e1", "opened e2 e2"]),
+        ((END, NEXT, alert_message("r2", at=NIGHT + 2 * HOUR, action="resolve")), ["resolved r1 e1"]),
+        # The final failure is always said; an end includes it.
+        ((FINAL, CARD), ["updated f1 e1", "updated u1 e1"]),
+        ((FINAL, CARD, alert_message("r3", at=NIGHT + 2 * HOUR, action="resolve")), ["resolved r3 e1"]),
+        ((replace(CARD, at=NIGHT), replace(FINAL, at=NIGHT + HOUR)), ["updated f1 e1"]),
+    ],
+)
+def test_what_waits_is_not_lost_for_what_comes_after_it(
+    night: tuple[AlertMessage, ...], morning: list[str]
+) -> None:
+    """Each in the thread of its own beginning."""
+    email = FakeChannel()
+    notifier = notifier_with(email, rules=QUIET_HOURS)
+    notifier.receive(alert_message("e1", at=EVENING))
+    for each in night:
+        notifier.receive(each)
+    assert email.sent == ["opened WARNING"]
+    for tick in (MORNING, MORNING + timedelta(minutes=15)):
+        notifier.receive(ClockTick(at=tick))
+    told = [f"{one.kind} {one.alert_message.event_id} {one.thread_id}" for one in email.notifications]
+    assert told == ["opened e1 e1", *morning]
+
+
+def test_the_end_of_a_muted_incident_is_said_in_the_morning() -> None:
+    """In the thread, as it would be by day."""
+    slack = FakeChannel("slack")
+    notifier = notifier_with(slack, rules=QUIET_HOURS)
+    notifier.receive(alert_message("e1", at=EVENING))
+    known = notifier.incidents.items[INCIDENT_KEY]
+    notifier.incidents.items[INCIDENT_KEY] = replace(known, muted_until=MORNING + timedelta(hours=2))
+    notifier.receive(END)
+    notifier.receive(ClockTick(at=MORNING))
+    assert slack.sent == ["opened WARNING", "resolved WARNING"]
 
 
 def test_slack_down_in_the_morning() -> None:

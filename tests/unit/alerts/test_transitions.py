@@ -202,14 +202,45 @@ def test_what_is_told_late_of_the_cycle_before_leaves_the_incident_of_the_next()
 
 
 def test_the_final_failure_parts_the_next_cycle_from_the_one_before() -> None:
-    """Without it the next cycle's first attempt was taken for one of the same; with it, that cycle's next alert opens it."""
+    """Without it the next cycle's first attempt was taken for one of the same; with it, that cycle is open by itself.
+
+    Nothing was told of it, so its next alert begins a thread, and the end of the cycle before leaves it open.
+    """
     at = alert_message(minute=30).at
     joined = incident_after(OPEN, alert_message("e4", minute=30))
     final = alert_message("e5", minute=12, outcome="failed_for_good", next_cycle_at=at)
     assert classify(joined, final) == "outcome"
     parted = apply(joined, final, CHANNELS)
-    assert classify(parted, alert_message("e6", minute=31, cycle_at=at)) == "opened"
+    assert pending_for(parted, "email") == ["opened e1", "updated e5"]
+    ended = alert_message("e8", minute=13, action="resolve", next_cycle_at=at)
+    assert classify(parted, ended) == "overtaken"
+    assert apply(parted, ended, CHANNELS).active
+    assert pending_for(apply(parted, ended, CHANNELS), "email")[-1] == "resolved e8"
+    warned = apply(parted, alert_message("e6", minute=31, cycle_at=at), CHANNELS)
+    assert (pending_for(warned, "email")[-1], warned.thread_id) == ("opened e6", "e6")
     assert classify(parted, alert_message("e7", minute=40, action="resolve")) == "resolved"
+
+
+def test_what_was_told_of_the_next_cycle_stays_told_when_the_final_failure_parts_it() -> None:
+    """Its warning was added to the thread of the cycle before: the same level is not told again, and its end is."""
+    at = alert_message(minute=30).at
+    quiet = alert_message("q1", level=Level.INFO)
+    joined = incident_after(
+        quiet, alert_message("e4", minute=30, level=Level.INFO), alert_message("e5", minute=31)
+    )
+    parted = apply(
+        joined, alert_message("e6", minute=12, outcome="failed_for_good", next_cycle_at=at), CHANNELS
+    )
+    assert (parted.opened_at, parted.level, parted.told) == (at, Level.WARNING, ())
+    assert classify(parted, alert_message("e7", minute=32, cycle_at=at)) == "absorbed"
+    over = apply(parted, alert_message("e8", minute=13, action="resolve", next_cycle_at=at), CHANNELS)
+    assert over.active
+    assert pending_for(apply(over, alert_message("e9", minute=40, action="resolve"), CHANNELS), "email")[
+        -2:
+    ] == [
+        "resolved e8",
+        "resolved e9",
+    ]
 
 
 def test_a_resolution_ends_what_was_told_a_moment_after_its_event() -> None:

@@ -126,6 +126,8 @@ ATTEMPTS = [("attempt", {"billingAttempts": number, "errorMessage": "No funds."}
         ([("joined", GOLD), ATTEMPTS[0], ("cancelled", GOLD), ("cancelled", PLATINUM)], set()),
         ([ATTEMPTS[0], ATTEMPTS[1], ("lost", {}), ATTEMPTS[0]], {"dun"}),
         ([ATTEMPTS[1], ("lost", {}), ATTEMPTS[0], ("paid", {})], set()),
+        # The final failure may come after the next fee has failed: it parts the two, and the payment ends its own.
+        ([ATTEMPTS[0], ("lost", {}), ("paid", {}), ATTEMPTS[0], ATTEMPTS[1]], {"dun"}),
     ],
 )
 def test_every_order_leaves_the_same_incidents_open(

@@ -12,6 +12,7 @@ import pytest
 from inveterate.webhooks import model_for
 from relay.ingest.reducer import ReceivedEvent, Reduction, reduce_events
 from relay.model.consistency import (
+    AFTER_END,
     BALANCE_GAP,
     EVIDENCE,
     NO_EMAIL,
@@ -211,6 +212,7 @@ def test_a_retried_snapshot_is_dated_by_its_lower_bound(differs: dict[str, Any],
 STORY = {
     "joined": Milestone(kind="joined", detail="paid", tier="t1"),
     "free": Milestone(kind="moved", detail="free", tier="t0"),
+    "moved": Milestone(kind="moved", tier="t2"),
     "failed": Milestone(kind="failed", amount=Decimal(50), currency="USD"),
     "paid": Milestone(kind="paid", amount=Decimal(50), currency="USD"),
     "part": Milestone(kind="paid", amount=Decimal(9), currency="USD"),
@@ -224,6 +226,7 @@ STORY = {
 VALUES: dict[str, Callable[[datetime], dict[str, Value]]] = {
     "joined": lambda at: {**MAIL, "tier_type": "paid", "cancelled_at": None},
     "free": lambda at: {"tier_id": "t0", "tier_type": "free"},
+    "moved": lambda at: {"tier_id": "t2", "tier_changed_at": at},
     "failed": lambda at: {"last_failure_at": at, "unpaid": Decimal(50), "unpaid_currency": "USD"},
     "paid": lambda at: {"last_payment_at": at},
     "part": lambda at: {"last_payment_at": at},
@@ -268,6 +271,18 @@ def story(*steps: tuple[float, str]) -> Member:
         ([(0, "trial"), (5, "paid"), (9, "order")], set()),
         ([(0, "joined"), (1, "failed"), (2, "part")], {PAID_PART}),
         ([(0, "joined"), (1, "failed"), (2, "paid")], set()),
+        # What only a running membership has, after its end: no topic reports that a member was reactivated.
+        ([(0, "joined"), (1, "ended"), (2, "pending")], {AFTER_END}),
+        ([(0, "joined"), (1, "ended"), (2, "moved")], {AFTER_END}),
+        ([(0, "joined"), (1, "ended"), (2.5, "failed")], {AFTER_END}),
+        ([(0, "joined"), (1, "free"), (2.5, "failed")], {AFTER_END}),
+        ([(0, "joined"), (1, "ended"), (2.5, "failed"), (3, "read")], set()),
+        ([(0, "joined"), (1, "ended"), (2, "read"), (2.5, "failed")], {AFTER_END}),
+        ([(0, "joined"), (1, "ended"), (1.5, "failed")], set()),
+        ([(0, "joined"), (1, "free"), (1.5, "failed")], set()),
+        ([(0, "joined"), (1, "moved"), (2, "ended")], {OTHER_TIER}),
+        ([(0, "joined"), (1, "pending"), (2, "ended")], set()),
+        ([(0, "joined"), (1, "ended"), (2, "joined"), (3, "pending"), (4, "failed"), (5, "moved")], set()),
         ([(0, "joined"), (1, "other")], {OTHER_TIER}),
         ([(0, "joined"), (1, "other"), (2, "read")], set()),
         ([(0, "joined"), (1, "word")], {UNKNOWN_WORD}),

@@ -196,6 +196,14 @@ def test_a_week_before_a_high_value_member_leaves_people_are_alerted() -> None:
     assert due(member(**{**LEAVING, "pending_cancel_at": NOW + 7 * DAY + HOUR})) == {}
 
 
+@pytest.mark.parametrize(
+    ("source", "is_told"), [("CUSTOMER", True), (None, True), ("MERCHANT", False), ("FAILURE", False)]
+)
+def test_who_did_not_ask_to_leave_is_not_to_be_won_back(source: str | None, is_told: bool) -> None:  # noqa: FBT001 - a column of the table
+    """The shop ends it, or a failed fee: the alert of the one says that nothing is to do, the dunning has the other."""
+    assert bool(due(member(**LEAVING, pending_cancel_source=source), VALUABLE)) == is_told
+
+
 def test_a_merchant_sets_the_level_and_the_switch() -> None:
     """As for every other rule."""
     louder = VALUABLE.model_copy(update={"rules": {"cancel.soon": RuleSetting(level="error")}})

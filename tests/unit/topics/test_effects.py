@@ -143,7 +143,7 @@ JOINING = [
         "withdraw joined", "count joined"),
     row("an end between two trials", [event("trial", 1, tierId=GOLD), event("trial", 8, tierId=GOLD)],
         event("cancelled", 5, cancellationSource="CUSTOMER", tierId=GOLD), HV, "note Membership Cancelled", "count left_voluntarily",
-        "count joined", "note Membership Rejoined", "count rejoined"),
+        "count joined", "note Membership Joined", "note Membership Rejoined", "count rejoined"),
     row("an old joining", [GONE], JOINED, HV, "note Membership Joined", "count joined_paid"),
 ]  # fmt: skip
 

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias
 
 from relay.alerts.pending import enqueue
-from relay.alerts.transitions import drop_deferred, remember
+from relay.alerts.transitions import QUIET_CHANNELS, remember
+from relay.alerts.waiting import drop_deferred
 from relay.model.effects import Alert, Level
 from relay.model.incident import Incident
 from relay.model.incident_action import INCIDENT_ACTION_TOPIC, IncidentAction
@@ -43,9 +44,14 @@ def act(incident: Incident, action: IncidentAction) -> Incident:
     after = remember(incident, action.id)
     if action.verb == "acknowledge":
         after = replace(after, acknowledged=True, acknowledged_by=action.by)
-        if after.deferred and after.deferred.kind in {"escalated", "updated"}:
+        waiting = after.deferred
+        if waiting and waiting.kind in {"escalated", "updated"} and waiting.alert_message.alert.outcome:
+            # Said all the same, as it would be now: in the thread.
+            quiet = tuple(name for name in waiting.channels if name in QUIET_CHANNELS)
+            after = replace(after, deferred=replace(waiting, channels=quiet or waiting.channels))
+        elif waiting and waiting.kind in {"escalated", "updated"}:
             # It would not have been sent now, and is no more due at the next tick.
-            after = drop_deferred(after)
+            after = drop_deferred(after, waiting)
     else:
         after = replace(after, muted_until=action.until, muted_by=action.by)
     if not incident.active:

@@ -170,6 +170,7 @@ def _change_deliveries(
 def prune_threads(incident: Incident) -> Incident:
     """Return the incident without the threads to which nothing can be added any more."""
     wanted = {pending.thread_id for pending in incident.pending}
+    wanted |= {one.thread_id for one in incident.kept}
     if incident.active or incident.deferred:
         wanted |= {incident.thread_id, *(one.thread_id for one in incident.former)}
     threads = {thread_id: thread for thread_id, thread in incident.threads.items() if thread_id in wanted}

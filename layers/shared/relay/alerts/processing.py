@@ -17,11 +17,10 @@ from relay.alerts.transitions import (
     apply,
     apply_notice,
     classify,
-    drop_deferred,
     notify_even_if_unannounced,
     recipients,
-    release_deferred,
 )
+from relay.alerts.waiting import drop_deferred, is_end, release_deferred, waiting_of
 from relay.errors import PermanentError, TransientError
 from relay.model.effects import Level
 from relay.model.hold_queue import DueBatch, HoldQueue, HoldQueueEntry
@@ -231,12 +230,13 @@ class _DueDelivery:
         """Deliver one deferred notification, or drop it where the incident is muted or the roll-up includes it."""
 
         def change(before: Incident) -> Incident:
-            deferred = before.deferred
-            if deferred is None or not _is_of(deferred, entry):
+            waiting = waiting_of(before, entry.event_id)
+            if waiting is None:
                 return before
             is_muted = before.muted_until is not None and self.tick < before.muted_until
-            is_dropped = is_muted or (rolled_up and deferred.is_escalation)
-            return drop_deferred(before) if is_dropped else release_deferred(before)
+            # The end of a muted incident is said, in the channels that disturb no one: those that it waits for.
+            is_dropped = (is_muted and not is_end(waiting)) or (rolled_up and waiting.is_escalation)
+            return drop_deferred(before, waiting) if is_dropped else release_deferred(before, waiting)
 
         self.batch.deliver(self.batch.context.update(entry.incident_key, change), entry.event_id)
 

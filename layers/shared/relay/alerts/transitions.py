@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
 from relay.alerts.pending import enqueue, prune_threads, withdraw_failed
+from relay.alerts.waiting import is_end, keep
 from relay.model.effects import Alert, Level
 from relay.model.incident import (
     MAX_FORMER,
@@ -216,15 +217,51 @@ def apply(
     to = recipients(incident, alert_message, channels)
     after = _changed(incident, alert_message, classification)
     if not to:
-        return prune_threads(after)
+        return prune_threads(_parted(incident, after, alert_message.alert))
     if classification == "overtaken" and alert_message.alert.action == "open":
         former = FormerIncident(opened_at=_as_of(alert_message), channels=to)
         after = replace(after, former=(*after.former, former)[-MAX_FORMER:])
     kind = _notification_kind(incident, alert_message)
     if defer:
         deferred = Deferred(alert_message=alert_message, kind=kind, channels=to, reason=defer)
-        return replace(after, deferred=deferred)
-    return enqueue(after, alert_message, kind, to, thread_id=_thread_of_former(incident, alert_message))
+        if kind == "updated" and alert_message.alert.outcome is None:
+            after = keep(after, lambda waiting: bool(waiting.alert_message.alert.outcome))
+        return _parted(incident, replace(after, deferred=deferred), alert_message.alert)
+    told = enqueue(after, alert_message, kind, to, thread_id=_thread_of_former(incident, alert_message))
+    return _parted(incident, told, alert_message.alert)
+
+
+def _parted(before: Incident, after: Incident, alert: Alert) -> Incident:
+    """Return the incident of the next cycle alone, where an alert shows that an incident holds two cycles.
+
+    Without the final failure the next cycle's first attempt looked like one of the cycle before, and joined its incident.
+    That one is a former incident now. The next cycle stays open, and what was told of it stays told.
+    """
+    next_at, opened_at, newest = alert.next_cycle_at, before.opened_at, before.last_opened_at
+    if alert.action != "open" or not before.active or next_at is None or opened_at is None or newest is None:
+        return after
+    if not opened_at < next_at <= newest:
+        return after
+    former = _former_after(replace(after, active=True))
+    if before.level_at is not None and before.level_at >= next_at:
+        return replace(
+            after,
+            opened_at=next_at,
+            former=former,
+            level=before.level,
+            level_at=before.level_at,
+            told=before.told,
+        )
+    return replace(
+        after,
+        opened_at=next_at,
+        former=former,
+        level=Level.INFO,
+        level_at=next_at,
+        told=(),
+        channels=(),
+        thread_id="",
+    )
 
 
 def _thread_of_former(incident: Incident, alert_message: AlertMessage) -> str | None:
@@ -241,9 +278,12 @@ def _changed(incident: Incident, alert_message: AlertMessage, classification: Cl
     # Silent and stale events are remembered too: dated by its receipt, a repeat would look new.
     after = _remember(incident, alert_message)
     at, alert = _as_of(alert_message), alert_message.alert
+    if classification == "opened":
+        # The end of the one before was to be told to those who heard of its beginning.
+        after = keep(after, is_end)
     if classification in {"opened", "escalated", "outcome", "absorbed"}:
         one_off = alert.one_off and (classification == "opened" or after.one_off)
-        after = replace(after, last_opened_at=_last_opened_at(after, alert, at), one_off=one_off)
+        after = replace(after, last_opened_at=_later(at, after.last_opened_at), one_off=one_off)
     if classification in {"resolved", "resolved_before_open"}:
         after = replace(after, resolved_at=_later(at, after.resolved_at))
     match classification:
@@ -253,6 +293,7 @@ def _changed(incident: Incident, alert_message: AlertMessage, classification: Cl
                 active=True,
                 former=_former_after(incident),
                 level=alert.level,
+                level_at=at,
                 opened_at=at,
                 channels=(),
                 thread_id="",
@@ -261,10 +302,11 @@ def _changed(incident: Incident, alert_message: AlertMessage, classification: Cl
                 told=(),
             )
         case "escalated":
-            after = replace(after, level=alert.level)
+            after = replace(after, level=alert.level, level_at=at)
         case "resolved":
             # A deferred opening is dropped with it: a channel without the opening needs no resolution.
-            after = replace(withdraw_failed(after), active=False, deferred=None, former=())
+            kept = tuple(filter(is_end, after.kept))
+            after = replace(withdraw_failed(after), active=False, deferred=None, kept=kept, former=())
         case "overtaken" if alert.action == "resolve":
             ended = _former_of(incident, alert)
             after = replace(after, former=tuple(one for one in incident.former if one not in ended))
@@ -284,35 +326,12 @@ def _former_after(incident: Incident) -> tuple[FormerIncident, ...]:
     return (*incident.former, one)[-MAX_FORMER:]
 
 
-def _last_opened_at(incident: Incident, alert: Alert, at: datetime) -> datetime:
-    """Return the time of the newest opening: before the next cycle where that is known, so that its next alert opens it.
-
-    Without the final failure its first attempt looked like one of the cycle before, and joined its incident.
-    """
-    newest, next_at = _later(at, incident.last_opened_at), alert.next_cycle_at
-    return at if next_at is not None and at < next_at <= newest else newest
-
-
 def apply_notice(incident: Incident, alert_message: AlertMessage, channels: Iterable[str]) -> Incident:
     """Return the incident after a notice, which is sent once and needs no resolution: a digest, a roll-up."""
     if alert_message.event_id in incident.seen_event_ids:
         return incident
     after = replace(_remember(incident, alert_message), opened_at=alert_message.at)
     return enqueue(after, alert_message, "notice", channels)
-
-
-def release_deferred(incident: Incident) -> Incident:
-    """Return the incident with its deferred notification pending."""
-    deferred = incident.deferred
-    if deferred is None:
-        return incident
-    after = replace(incident, deferred=None)
-    return enqueue(after, deferred.alert_message, deferred.kind, deferred.channels)
-
-
-def drop_deferred(incident: Incident) -> Incident:
-    """Return the incident without its deferred notification: a roll-up includes it, or the incident is muted."""
-    return prune_threads(replace(incident, deferred=None))
 
 
 def _remember(incident: Incident, alert_message: AlertMessage) -> Incident:

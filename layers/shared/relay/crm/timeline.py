@@ -1,7 +1,8 @@
 """Writes notes to a CRM's timeline once the CRM holds their members: by time, many members in one call.
 
 A note whose member is not mirrored yet waits, and its message is deferred; so does a note that the CRM does not take. A
-day later it is dropped, and counted: a flow that starts weeks late does harm.
+day later it is dropped, and counted: a flow that starts weeks late does harm. A reminder whose reason is gone is left out
+(`past_reminders.py`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final
 
 from relay.crm import coalescing
 from relay.crm.claimed_write import SyncResult, has_state
+from relay.crm.past_reminders import without_past_reminders
 from relay.crm.run import NEEDED_MS, CircuitGuard, SyncRun
 from relay.errors import TransientError
 from relay.model.effects import effect_id
@@ -53,8 +55,10 @@ class TimelineWriter:
         """Write the notes of members that the CRM holds; return the error of each message whose notes wait."""
         errors: dict[str, Exception] = {}
         due: dict[str, MemberChanged] = {}
-        for message_id, change in run.changes.items():
-            result = run.results[change.member]
+        for message_id, told in run.changes.items():
+            result = run.results[told.member]
+            profile = run.profiles.get(told.member)
+            change = without_past_reminders(told, profile, self.clock()) if profile else told
             if not note_ids(change):
                 continue
             # If the member itself waits, so does the message, and its notes with it.

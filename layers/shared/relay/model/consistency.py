@@ -15,7 +15,7 @@ from relay.model.balance_chain import balance, has_gap
 from relay.model.effects import Recheck
 from relay.model.erasure import open_claim
 from relay.model.member import PLATFORM_STATUSES, Member
-from relay.model.milestones import WITHOUT_A_FEE
+from relay.model.milestones import FOUND, WITHOUT_A_FEE
 
 NO_EMAIL: Final = "no_email"
 BALANCE_GAP: Final = "balance_gap"
@@ -23,6 +23,7 @@ BALANCE_UNDECIDED: Final = "balance_undecided"
 EVIDENCE: Final = "evidence"
 ERASURE: Final = "erasure"
 PAID_AFTER_END: Final = "paid_after_end"
+AFTER_END: Final = "after_end"
 PAID_PART: Final = "paid_part"
 OVERDUE_END: Final = "overdue_end"
 OVERDUE_TRIAL: Final = "overdue_trial"
@@ -46,6 +47,9 @@ tier may be in the record, and may be in the event alone.
 
 TRIAL_OVERDUE: Final = timedelta(days=3)
 """So long after its end a trial has become something else, and no topic says what."""
+
+LAST_ATTEMPT: Final = timedelta(days=1)
+"""So long after the end of what is billed its last failed attempt may still be told, and contradicts nothing."""
 
 _STATUS_FROM: Final = ("cancelled_at", "pending_since", "pending_cancel_at", "found_status")
 
@@ -116,10 +120,30 @@ def _paid_after_end(member: Member) -> bool:
     if paid_at is None or _is_answered(member, paid_at):
         return False
     announced = member.moment("pending_cancel_at") if member.is_leaving else None
+    ended = [end for end in (member.ended_at, _without_a_fee_since(member), announced) if end]
+    return any(end <= paid_at for end in ended)
+
+
+def _without_a_fee_since(member: Member) -> datetime | None:
+    """Return since when the member is in a tier without a fee, as far as joinings tell it."""
     entered = [each for each in member.milestones if each.kind in {"joined", "moved"} and each.detail]
-    is_free = bool(entered) and entered[-1].detail in WITHOUT_A_FEE and entered[-1].at <= paid_at
-    ended = [end for end in (member.ended_at, announced) if end]
-    return is_free or any(end <= paid_at for end in ended)
+    return entered[-1].at if entered and entered[-1].detail in WITHOUT_A_FEE else None
+
+
+def _after_end(member: Member) -> bool:
+    """Return whether something newer than the end is told that only a running membership has.
+
+    A request to cancel, a move to another tier; a fee that failed, also in a tier without one. No topic reports a
+    reactivation, so this may be all that is heard of it.
+    """
+    ended, free = member.ended_at, _without_a_fee_since(member)
+    over = [end for end in (ended, free) if end]
+    failed = [each.at for each in member.milestones if each.kind == "failed"][-1:]
+    moved = [each.at for each in member.milestones if each.kind == "moved" and each.detail != FOUND][-1:]
+    asked = member.moment("pending_since")
+    against = [at for at in failed if any(end + LAST_ATTEMPT <= at for end in over)]
+    against += [at for at in (*moved, asked) if at and ended and ended <= at]
+    return any(not _is_answered(member, at) for at in against)
 
 
 def _paid_part(member: Member) -> bool:
@@ -176,6 +200,7 @@ _CHECKS: Final[Mapping[str, Callable[[Member], bool]]] = {
     EVIDENCE: _contradicted,
     ERASURE: lambda member: open_claim(member) is not None,
     PAID_AFTER_END: _paid_after_end,
+    AFTER_END: _after_end,
     PAID_PART: _paid_part,
     OVERDUE_END: _overdue_end,
     OVERDUE_TRIAL: _overdue_trial,

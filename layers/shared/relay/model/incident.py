@@ -68,12 +68,13 @@ class PendingNotification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deferred:
-    """A notification that waits for a clock tick: after quiet hours, or after a flood."""
+    """A notification that waits for a clock tick: after quiet hours, or after a flood. `thread_id` is set for one that is kept."""
 
     alert_message: AlertMessage
     kind: NotificationKind
     channels: tuple[str, ...]
     reason: DeferReason
+    thread_id: str = ""
 
     @property
     def is_escalation(self) -> bool:
@@ -93,6 +94,10 @@ MAX_FORMER: Final = 4
 """Former incidents of one key that people still wait to hear the end of: fees of one member that failed one after the other."""
 
 
+MAX_KEPT: Final = 8
+"""Notifications of one incident that wait and that a later one does not include: ends and outcomes of one night."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormerIncident:
     """An incident that the next one under its key has overtaken, while nothing told its end: when it opened, and who was told where."""
@@ -106,11 +111,12 @@ class FormerIncident:
 class Incident:
     """The state of one incident; an unknown one is `Incident(key=…)`.
 
-    `active` is set from the first `open` to the `resolve`. `level` only rises while active. `opened_at` is the
-    time of the event that opened it, `last_opened_at` that of the newest `open`, `resolved_at` that of the newest
+    `active` is set from the first `open` to the `resolve`. `level` only rises while active, `level_at` is the time of the event
+    that raised it. `opened_at` is the time of the event that opened it, `last_opened_at` that of the newest `open`, `resolved_at` that of the newest
     `resolve`, ever. A `one_off` incident (a joining, a grant, a loss) takes escalations and updates, but
     waits for no resolution. `seen_event_ids` are the events already applied, the latest last. `channels` were notified since
     it opened. `threads` are kept by the id of the event that began each; `thread_id` is the present one.
+    `deferred` is the notification that waits, `kept` are those before it which it does not include: an end, an outcome.
     `told` are the outcomes that were told since it opened. `former` are the incidents before it whose end was not told.
     `given_up` are the deliveries that failed and were withdrawn before a redrive, by event id, channel and reason: until its
     dead letter was written, nothing else says that a person was not told.
@@ -122,6 +128,7 @@ class Incident:
     active: bool = False
     one_off: bool = False
     level: Level | None = None
+    level_at: datetime | None = None
     opened_at: datetime | None = None
     last_opened_at: datetime | None = None
     resolved_at: datetime | None = None
@@ -132,6 +139,7 @@ class Incident:
     pending: tuple[PendingNotification, ...] = ()
     given_up: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     deferred: Deferred | None = None
+    kept: tuple[Deferred, ...] = ()
     thread_id: str = ""
     threads: Mapping[str, Thread] = field(default_factory=dict)
     muted_until: datetime | None = None

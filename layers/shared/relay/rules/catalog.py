@@ -141,7 +141,7 @@ CATALOG: Final[dict[str, CatalogEntry]] = {
         "error",
     ),
     "cancel.soon": CatalogEntry(
-        "A high-value member's cancellation is 7 days away and still pending.", "info"
+        "A high-value member who asked to cancel leaves in 7 days, and the request is still pending.", "info"
     ),
     "programme.failure_spike": CatalogEntry("Far more payments fail than usual.", "critical"),
     "programme.cancel_spike": CatalogEntry("Far more members leave than usual.", "error"),

@@ -7,7 +7,7 @@ the record, which has the facts of all topics. So every order of events ends wit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Final, Literal, TypeAlias
@@ -18,7 +18,7 @@ from relay.model.effects import MEMBER, Alert, Level, Note, Outcome
 from relay.model.facts import Facts, known, pick
 from relay.model.formats import amount_text, detail_rows, enum_words, moment_text
 from relay.model.member import Member
-from relay.model.milestones import SAME_ATTEMPT, Cycle, Milestone
+from relay.model.milestones import Cycle, Milestone
 from relay.model.timeline_events import PropertyValue
 from relay.rules.declines import cannot_succeed as cannot_succeed  # noqa: PLC0414 - the topics ask it of a dunning
 from relay.rules.declines import decline_code
@@ -116,38 +116,6 @@ def next_attempt_at(member: Member, rules: Rules) -> datetime | None:
     """Return when the next attempt is expected, a day after the last one; None where none follows, or none is known to."""
     left, at = attempts_left(member, rules), member.moment("last_failure_at")
     return at + RETRY_EVERY if left and at else None
-
-
-def new_failure(before: Member, after: Member) -> Milestone | None:
-    """Return the failure that an event has added to the record; None where it is older than what the record keeps."""
-    known = set(before.milestones)
-    return next((each for each in after.milestones if each.kind == "failed" and each not in known), None)
-
-
-def is_new_attempt(before: Member, after: Member) -> bool:
-    """Return whether a failure is an attempt that the other topic has not told: the final failure is attempt 3 as well.
-
-    The attempts of the record with the event are compared with those without it, so the order takes no part: each
-    attempt is noted and counted once, by whichever event came first.
-    """
-    known = set(before.milestones) & set(after.milestones)
-    return new_failure(before, after) is None or _attempts(after.milestones) > _attempts(known)
-
-
-def _attempts(milestones: Iterable[Milestone]) -> int:
-    """Return how many attempts failed: each that was told by its own topic, and the final ones told by that alone."""
-    failures = sorted((each for each in milestones if each.kind == "failed"), key=lambda each: each.order)
-    told = Cycle(tuple(each for each in failures if not each.is_final))
-    alone: list[Milestone] = []
-    for each in failures:
-        again = any(
-            each.at - other.at <= SAME_ATTEMPT
-            and (each.attempt == other.attempt or None in {each.attempt, other.attempt})
-            for other in alone
-        )
-        if each.is_final and told.counterpart(each) is None and not again:
-            alone.append(each)
-    return len(told.failures) + len(alone)
 
 
 def open_cycle(member: Member) -> Cycle | None:

@@ -70,13 +70,14 @@ def joining_effects(event: JoinedEvent, before: Member, after: Member, rules: Ru
     moved = is_move(event)
     # Only joinings set the tier's type. A snapshot sets the joining date as well, and may be newer.
     is_latest = "tier_type" in after.fields_from(event.id) and after.ended_at is None
-    if not moved and is_told(before, after, "joined"):
+    told = is_told(before, after, "joined")
+    if not moved and told:
         fee = after.money("fee_amount") if rule == "join.paid" else None
         currency = after.text("fee_currency") if fee is not None else None
         again = any(pair.later not in before.milestones for pair in after.rejoinings)
         yield note(rule, "Membership Joined", after, amount=fee, currency=currency, again=again)
     yield from pair_effects(before, after, rules)
-    if is_latest and rules.announce_joins and rule == "join.paid":
+    if is_latest and told and rules.announce_joins and rule == "join.paid":
         yield _announcement(event, after)
     yield from standing_alerts(before, after, rules, at=event.occurred_at)
     if is_latest and before.ended_at and not moved:

@@ -11,12 +11,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final, Literal, TypeAlias
 
 from relay.model.effects import Effects, Kpi, KpiName, Note
 from relay.model.member import Member
 from relay.model.milestones import KEPT, Milestone, MilestoneKind
-from relay.rules.cancellation import ENDINGS, SAME_ENDING, kind_of, new_ending
+from relay.rules.attempts import parted_attempts
+from relay.rules.cancellation import ENDINGS, SAME_ENDING, kind_of
 from relay.rules.settings import Rules
 from relay.rules.timeline import note
 
@@ -51,6 +53,10 @@ _PREMATURE: Final[Mapping[PairKind, KpiName]] = {
 }
 
 
+SAME_ENTRY: Final = timedelta(hours=24)
+"""A tier that is entered twice within this time, with nothing between, is entered once and told twice."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Story:
     """Milestones that mean something together, in order: the first gives the key, the last the time."""
@@ -73,7 +79,18 @@ def pair_effects(before: Member, after: Member, rules: Rules) -> Effects:
     Joinings and endings are counted here as well: a third event can show that two of them are one, or are two.
     """
     yield from _matter_kpis(before, after)
-    yield from _parted_ending(before, after)
+    yield from _parted(before, after)
+    for each in parted_attempts(before, after):
+        # A figure alone: its note would start a flow for a fee that is settled.
+        key = milestone_key(after, each)
+        yield Kpi(
+            rule="dunning.attempt",
+            name="failed_attempt",
+            amount=each.amount,
+            currency=each.currency,
+            key=key,
+            at=each.at,
+        )
     for kind in _RULES:
         known = _stories(before, kind)
         new, moved, denied = _compared(known, _stories(after, kind))
@@ -105,26 +122,57 @@ def _key(member: Member, *numbers: int) -> str:
 def is_told(before: Member, after: Member, kind: MilestoneKind) -> bool:
     """Return whether an event brings one more joining or ending, and does not tell one again with another value."""
     old, new = _matters(before), _matters(after)
-    more = sum(1 for each in new if each.kind == kind and each not in old)
-    gone = sum(1 for each in old if each.kind == kind and each not in new and each in after.milestones)
-    return more > gone
+    return _has_more(
+        [each for each in old if each.kind == kind], [each for each in new if each.kind == kind], after
+    )
+
+
+def is_new_move(before: Member, after: Member) -> bool:
+    """Return whether a move is one more, and not one that is told again at another time. One that the record does not keep is."""
+    known = set(before.milestones)
+    is_kept = any(each.kind == "moved" and each not in known for each in after.milestones)
+    return not is_kept or _has_more(_moves(before), _moves(after), after)
+
+
+def _has_more(old: Sequence[Milestone], new: Sequence[Milestone], after: Member) -> bool:
+    more = sum(1 for each in new if each not in old)
+    return more > sum(1 for each in old if each not in new and each in after.milestones)
+
+
+def _moves(member: Member) -> list[Milestone]:
+    """Return the moves that `changed_tier` has told, each once: a move to the tier of the move before is that one again."""
+    found: list[Milestone] = []
+    last: Milestone | None = None
+    for each in member.milestones:
+        if each.kind == "moved" and not each.detail:
+            if not (last and each.tier and last.tier == each.tier and each.at - last.at <= SAME_ENTRY):
+                found.append(each)
+            last = each
+        elif each.kind in {"joined", "ended"} or (each.kind == "moved" and last and each.tier != last.tier):
+            # A move to a free tier is told by two topics, under one tier.
+            last = None
+    return found
 
 
 def _matters(member: Member) -> dict[Milestone, tuple[str, KpiName]]:
     """Return the joinings and endings that count, each with its rule and the name of its KPI.
 
-    A trial that is told again with another end is no second joining, nor is an end told by two sources a second one.
+    A trial that is told again with another end is no second joining, nor is a tier that is joined twice within a day, nor is
+    an end told by two sources a second one.
     """
     found: dict[Milestone, tuple[str, KpiName]] = {}
     last: Milestone | None = None
+    is_parted = False
     for each in member.milestones:
         if each.kind == "joined" and each.detail in _JOININGS:
-            if not (last and _is_same_trial(last, each)):
+            if not (last and _is_same_joining(last, each, is_parted=is_parted)):
                 found[each] = _JOININGS[each.detail]
+            is_parted = False
         elif each.kind == "ended":
             if not (last and _is_same_ending(last, each)):
                 found[each] = ENDINGS[kind_of(member, each)]
         else:
+            is_parted = is_parted or each.kind in {"moved", "failed"}
             continue
         last = each
     return found
@@ -135,8 +183,14 @@ def _is_same_ending(one: Milestone, other: Milestone) -> bool:
     return one.kind == "ended" and other.at - one.at <= SAME_ENDING and not is_other_tier
 
 
-def _is_same_trial(one: Milestone, other: Milestone) -> bool:
-    return (one.kind, one.detail, other.detail) == ("joined", "trial", "trial") and one.tier == other.tier
+def _is_same_joining(one: Milestone, other: Milestone, *, is_parted: bool) -> bool:
+    """Return whether two joinings are one, told again: of one tier, within a day, with no move and no failed fee between.
+
+    A trial of one tier that goes on is the same trial, however long after.
+    """
+    is_same = (one.kind, one.detail, one.tier) == (other.kind, other.detail, other.tier)
+    is_soon = one.tier is not None and other.at - one.at <= SAME_ENTRY
+    return is_same and (one.detail == "trial" or (is_soon and not is_parted))
 
 
 def _matter_kpis(before: Member, after: Member) -> Iterator[Kpi]:
@@ -155,16 +209,20 @@ def _was_followed(story: _Story, before: Member) -> bool:
     return any(each.outcome == "next" and story.first in each.failures for each in before.history.cycles)
 
 
-def _parted_ending(before: Member, after: Member) -> Iterator[Note]:
-    """Yield the note of an ending that was known, and taken for another one until the joining between the two came."""
-    if new_ending(before, after) or not is_told(before, after, "ended"):
-        return
-    old = _matters(before)
-    ending, (rule, _) = next(
-        (each, matter) for each, matter in _matters(after).items() if each.kind == "ended" and each not in old
-    )
-    key = _split_key(ending, before, after)
-    yield note(rule, "Membership Cancelled", after, key=key, type=kind_of(after, ending))
+def _parted(before: Member, after: Member) -> Iterator[Note]:
+    """Yield the note of an ending or a joining that was known, and taken for another one until what parts the two came."""
+    old, known = _matters(before), set(before.milestones)
+    for each, (rule, _) in _matters(after).items():
+        if each in old or each not in known or not is_told(before, after, each.kind):
+            continue
+        if any(one.kind == each.kind and one not in known for one in after.milestones):
+            continue  # the event brings one of its own, and notes it
+        key = _split_key(each, before, after)
+        if each.kind == "ended":
+            yield note(rule, "Membership Cancelled", after, key=key, type=kind_of(after, each))
+        else:
+            again = any(pair.later == each for pair in after.rejoinings)
+            yield note(rule, "Membership Joined", after, key=key, again=again)
 
 
 def _split_key(first: Milestone, before: Member, after: Member) -> str:

@@ -22,7 +22,7 @@ from relay.model.messages import EventEffects
 from relay.rules import cancellation, dunning
 from relay.rules.catalog import apply_settings
 from relay.rules.credits import currency_of, remaining_lots
-from relay.rules.segments import billing_interval, high_value_rows, is_high_value
+from relay.rules.segments import billing_interval, high_value_rows
 from relay.rules.settings import Rules
 from relay.rules.timeline import note
 
@@ -139,7 +139,8 @@ def _win_back(member: Member, rules: Rules, window: Window) -> Iterator[EventEff
     ends, incident_key = member.moment("pending_cancel_at"), cancellation.incident_key(member)
     if not ends or not incident_key or not window.calls_for(ends, WIN_BACK):
         return
-    if member.status != "pending_cancellation" or not is_high_value(member, rules):
+    # Where a failed fee or the shop ends it, there is no one to win back.
+    if member.status != "pending_cancellation" or not cancellation.is_loss(member, rules):
         return
     fee = amount_text(member.money("fee_amount"), member.text("fee_currency"))
     alert = Alert(
