@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from relay.alerts.delivery import CLAIM_DURATION
+from relay.alerts.holdback import MAX_GIVEN_UP as MAX_TICKS_GIVEN_UP
+from relay.alerts.holdback import finish, tick_key
 from relay.errors import PermanentError
+from relay.model.hold_queue import GivenUp, HoldQueue
 from relay.model.incident import MAX_GIVEN_UP
+from relay.model.messages import ClockTick
 
 from tests.support.in_memory_notifier import Crash, FakeChannel, InMemoryNotifier, notifier_with
-from tests.support.incident_builders import ESCALATE, INCIDENT_KEY, OPEN, RESOLVE, alert_message
+from tests.support.incident_builders import (
+    DAY,
+    ESCALATE,
+    FLOOD_CONTROL,
+    INCIDENT_KEY,
+    NIGHT,
+    OPEN,
+    QUIET_HOURS,
+    RESOLVE,
+    alert_message,
+    member_alert,
+)
 
 
 def crashed_twice(notifier: InMemoryNotifier) -> None:
@@ -72,3 +89,33 @@ def test_the_record_stays_small() -> None:
     given_up = notifier.incidents.load(INCIDENT_KEY).given_up
     assert len(given_up) == MAX_GIVEN_UP
     assert "o59" in given_up
+
+
+@pytest.mark.parametrize("flood", [False, True])
+def test_what_a_tick_gave_up_is_written_down_and_sent_by_a_redrive(*, flood: bool) -> None:
+    """The invocation ended before the dead letter of the tick: the tick comes again, and is written down then."""
+    slack = FakeChannel("slack")
+    notifier = notifier_with(slack, rules=FLOOD_CONTROL if flood else QUIET_HOURS)
+    at = DAY if flood else NIGHT
+    notifier.receive(*(member_alert(customer, at=at) for customer in range(5 if flood else 1)))
+    before = list(slack.sent)
+    slack.failures = [PermanentError("slack_invalid_blocks")]
+    tick = ClockTick(at=at + timedelta(hours=12))
+    (lost,) = notifier.receive(tick).values()  # this answer never reaches the dead letters
+    (again,) = notifier.receive(tick, receives=2).values()
+    assert str(again) == str(lost) == "slack_invalid_blocks: slack"
+    assert slack.sent == before
+    assert list(notifier.receive(tick).values()) == [None]
+    assert slack.sent == [*before, "notice WARNING" if flood else "opened WARNING"]
+    assert notifier.incidents.hold_queue.given_up == ()
+
+
+def test_what_ticks_gave_up_stays_small() -> None:
+    """A channel that refuses everything keeps the latest by name."""
+    queue = HoldQueue()
+    for number in range(3):
+        tick = DAY + timedelta(hours=number)
+        refused = [GivenUp(tick=tick_key(tick), incident_key=f"i{one}", event_id="e") for one in range(150)]
+        queue = finish(queue, tick, refused)
+    assert len(queue.given_up) == MAX_TICKS_GIVEN_UP
+    assert queue.given_up[-1].tick == tick_key(DAY + timedelta(hours=2))

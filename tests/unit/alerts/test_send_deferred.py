@@ -38,6 +38,7 @@ def test_a_refusal_blocks_no_tick() -> None:
     assert str(result) == "slack_invalid_blocks: slack"
     assert slack.sent == ["opened WARNING"]
     assert notifier.incidents.hold_queue.due == {}
+    assert len(notifier.incidents.hold_queue.given_up) == 1
 
 
 def test_a_tick_without_enough_time_continues_later() -> None:

@@ -126,6 +126,7 @@ def test_an_unknown_word(topic: str, field: str) -> None:
     """It is unknown, never the nearest or the usual one, and counted; a known one in lower case is known."""
     place, sample_word = field.replace("__", "."), at_place(sample(topic), field)
     # One that cannot be read is unknown as well.
+    word: Any
     for word in ("TELEPATHY", ["FAILURE"], {"value": "FAILURE"}, True):
         event = read(changed(topic, **{field: word}))
         assert (event.unknown_words, event.drift, event.doubts) == ((place,), (place,), ("unknown_word",))

@@ -7,16 +7,20 @@ it under its own time until all of them are sent: after a crash the next try fin
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from relay.model.effects import Level
-from relay.model.hold_queue import DueBatch, HoldQueue, HoldQueueEntry
+from relay.model.hold_queue import DueBatch, GivenUp, HoldQueue, HoldQueueEntry
 from relay.rules.settings import Flood
 
 MAX_ENTRIES: Final = 1_000
 """Entries kept by name. A flood beyond it is only counted: the queue is one item, and has to stay small."""
+
+MAX_GIVEN_UP: Final = 200
+"""Notifications that were given up and are kept by name. Of older ones only the dead letter of their tick is left."""
 
 _WINDOWS: Final = 4
 _MAX_RECENT: Final = 500
@@ -64,10 +68,15 @@ def take_due(queue: HoldQueue, tick: datetime, *, quiet: bool) -> HoldQueue:
     )
 
 
-def finish(queue: HoldQueue, tick: datetime) -> HoldQueue:
-    """Return the queue without this tick's batch."""
+def finish(queue: HoldQueue, tick: datetime, given_up: Iterable[GivenUp] = ()) -> HoldQueue:
+    """Return the queue without this tick's batch, and with what the tick has given up, in one write: nothing is between."""
     key = tick_key(tick)
-    return replace(queue, due={name: batch for name, batch in queue.due.items() if name != key})
+    others = (one for one in queue.given_up if one.tick != key)
+    return replace(
+        queue,
+        due={name: batch for name, batch in queue.due.items() if name != key},
+        given_up=(*others, *given_up)[-MAX_GIVEN_UP:],
+    )
 
 
 def tick_key(tick: datetime) -> str:

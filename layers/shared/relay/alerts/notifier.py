@@ -124,7 +124,7 @@ class Notifier:
     ) -> None:
         match request:
             case ClockTick():
-                send_deferred(batch, request.at, lambda: _has_time(context))
+                send_deferred(batch, request.at, lambda: _has_time(context), first_receive=first_receive)
             case DailyDigest():
                 if request.lines and batch.rules.setting_for("digest").on:
                     channels = digest_channels(batch.rules, self.context.channel_names)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, ParamSpec
+from functools import partial
+from typing import Final
 
 from relay.alerts.actions import act, answer_to, result_of
 from relay.alerts.delivery import BatchDelivery, raise_longest
@@ -23,12 +24,10 @@ from relay.alerts.transitions import (
 from relay.alerts.waiting import drop_deferred, is_end, release_deferred, waiting_of
 from relay.errors import PermanentError, TransientError
 from relay.model.effects import Level
-from relay.model.hold_queue import DueBatch, HoldQueue, HoldQueueEntry
+from relay.model.hold_queue import DueBatch, GivenUp, HoldQueue, HoldQueueEntry
 from relay.model.incident import DeferReason, Deferred, Incident
 from relay.model.incident_action import INCIDENT_ACTION_TOPIC, IncidentAction
 from relay.model.messages import AlertMessage
-
-P = ParamSpec("P")
 
 _MIN_FOR_ROLLUP: Final = 2
 
@@ -162,10 +161,14 @@ def _queue_entry(incident: Incident, deferred: Deferred) -> HoldQueueEntry:
 # -- ticks of the clock
 
 
-def send_deferred(batch: BatchDelivery, tick: datetime, has_time: Callable[[], bool]) -> None:
+def send_deferred(
+    batch: BatchDelivery, tick: datetime, has_time: Callable[[], bool], *, first_receive: bool
+) -> None:
     """Send what is due at a tick: each notification by itself, or many in one roll-up. Resolved incidents have none.
 
-    The tick's batch stays in the hold queue until every notification is sent, or refused for good.
+    The tick's batch stays in the hold queue until every notification is sent, or refused for good. What is refused is
+    written there in its place: the invocation may end before the dead letter of the tick is written, and a redrive of it
+    (`first_receive`) tries again.
 
     Raises:
         TransientError: a notification cannot be sent yet; the same tick continues from there.
@@ -174,34 +177,57 @@ def send_deferred(batch: BatchDelivery, tick: datetime, has_time: Callable[[], b
     """
     quiet = is_quiet(tick, batch.rules.quiet_hours, batch.context.zone)
     queue = batch.context.update_hold_queue(lambda queue: take_due(queue, tick, quiet=quiet))
-    due = queue.due.get(tick_key(tick))
-    if due is None:
+    due = queue.due.get(tick_key(tick), DueBatch(entries=()))
+    given_up = [one for one in queue.given_up if one.tick == tick_key(tick)]
+    if not due.entries and not given_up:
         return
-    errors = _DueDelivery(batch, tick, due).deliver(has_time)
+    failures = _DueDelivery(batch, tick, due, first_receive).deliver(given_up, has_time)
+    errors = [error for _, error in failures]
     if all(isinstance(error, PermanentError) for error in errors):
-        batch.context.update_hold_queue(lambda queue: finish(queue, tick))
+        refused = [one for one, _ in failures]
+        batch.context.update_hold_queue(lambda queue: finish(queue, tick, refused))
     raise_longest(errors)
 
 
 @dataclass(frozen=True, slots=True)
 class _DueDelivery:
-    """The delivery of what one tick took from the hold queue."""
+    """The delivery of what one tick took from the hold queue, and of what it gave up before."""
 
     batch: BatchDelivery
     tick: datetime
     due: DueBatch
+    first_receive: bool
 
-    def deliver(self, has_time: Callable[[], bool]) -> list[Exception]:
-        """Deliver it; return the errors."""
-        errors: list[Exception] = []
-        rollup = self._rollup()
+    def deliver(
+        self, given_up: Sequence[GivenUp], has_time: Callable[[], bool]
+    ) -> list[tuple[GivenUp, Exception]]:
+        """Deliver it; return what failed, with its error."""
+        rollup = self._rollup() if self.due.entries else None
+        works: list[tuple[GivenUp, Callable[[Incident], Incident]]]
+        works = [(one, _unchanged) for one in given_up]
         if rollup:
-            errors += _errors(self.batch.deliver, rollup, rollup.seen_event_ids[-1])
+            works.append((self._named(rollup.key, rollup.seen_event_ids[-1]), _unchanged))
         for entry in self.due.entries:
+            released = partial(self._released, entry=entry, rolled_up=rollup is not None)
+            works.append((self._named(entry.incident_key, entry.event_id), released))
+        failures: list[tuple[GivenUp, Exception]] = []
+        for one, change in works:
             if not has_time():
-                return [*errors, TransientError("tick: not enough time left for the rest")]
-            errors += _errors(self._release_and_deliver, entry, rolled_up=rollup is not None)
-        return errors
+                return [*failures, (one, TransientError("tick: not enough time left for the rest"))]
+            try:
+                self._change_and_deliver(one, change)
+            except Exception as error:  # noqa: BLE001 - the others are sent; `send_deferred` raises what keeps the message longest
+                failures.append((one, error))
+        return failures
+
+    def _named(self, incident_key: str, event_id: str) -> GivenUp:
+        return GivenUp(tick=tick_key(self.tick), incident_key=incident_key, event_id=event_id)
+
+    def _change_and_deliver(self, one: GivenUp, change: Callable[[Incident], Incident]) -> None:
+        def begin(before: Incident) -> Incident:
+            return change(_begin_anew(before, one.event_id) if self.first_receive else before)
+
+        self.batch.deliver(self.batch.context.update(one.incident_key, begin), one.event_id)
 
     def _rollup(self) -> Incident | None:
         """Return the incident of the roll-up, written; None where each notification is sent by itself.
@@ -226,29 +252,20 @@ class _DueDelivery:
         rollup = roll_up(context.shop, self.tick, self.due, alert_messages, members)
         return _apply_notice(self.batch, rollup, channels_for(rollup, rules, context.channel_names))
 
-    def _release_and_deliver(self, entry: HoldQueueEntry, *, rolled_up: bool) -> None:
-        """Deliver one deferred notification, or drop it where the incident is muted or the roll-up includes it."""
-
-        def change(before: Incident) -> Incident:
-            waiting = waiting_of(before, entry.event_id)
-            if waiting is None:
-                return before
-            is_muted = before.muted_until is not None and self.tick < before.muted_until
-            # The end of a muted incident is said, in the channels that disturb no one: those that it waits for.
-            is_dropped = (is_muted and not is_end(waiting)) or (rolled_up and waiting.is_escalation)
-            return drop_deferred(before, waiting) if is_dropped else release_deferred(before, waiting)
-
-        self.batch.deliver(self.batch.context.update(entry.incident_key, change), entry.event_id)
+    def _released(self, before: Incident, *, entry: HoldQueueEntry, rolled_up: bool) -> Incident:
+        """Return an incident with its deferred notification pending; without it where it is muted or in the roll-up."""
+        waiting = waiting_of(before, entry.event_id)
+        if waiting is None:
+            return before
+        is_muted = before.muted_until is not None and self.tick < before.muted_until
+        # The end of a muted incident is said, in the channels that disturb no one: those that it waits for.
+        is_dropped = (is_muted and not is_end(waiting)) or (rolled_up and waiting.is_escalation)
+        return drop_deferred(before, waiting) if is_dropped else release_deferred(before, waiting)
 
 
 def _is_of(deferred: Deferred, entry: HoldQueueEntry) -> bool:
     return deferred.alert_message.event_id == entry.event_id
 
 
-def _errors(work: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> list[Exception]:
-    """Do one piece of work and return its error: the others are done all the same."""
-    try:
-        work(*args, **kwargs)
-    except Exception as error:  # noqa: BLE001 - `send_deferred` raises the one that keeps the message longest
-        return [error]
-    return []
+def _unchanged(incident: Incident) -> Incident:
+    return incident

@@ -35,11 +35,21 @@ class DueBatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GivenUp:
+    """A notification that a channel refused for good when a tick sent it: the tick, by its key, the incident and the event."""
+
+    tick: str
+    incident_key: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HoldQueue:
     """Deferred alerts, and the alerts sent lately, by which flood control decides.
 
     `recently_sent` maps the id of an alert message to its time. `uncounted` is the number of deferred alerts beyond
-    the most that are kept by name. `due` maps a tick to the batch that is being sent at it.
+    the most that are kept by name. `due` maps a tick to the batch that is being sent at it. `given_up` is what a tick could
+    not send: its message may come again before its dead letter was written, and comes again with a redrive.
     """
 
     version: int = 0
@@ -47,6 +57,7 @@ class HoldQueue:
     entries: tuple[HoldQueueEntry, ...] = ()
     uncounted: int = 0
     due: Mapping[str, DueBatch] = field(default_factory=dict)
+    given_up: tuple[GivenUp, ...] = ()
 
     def contains(self, entry: HoldQueueEntry) -> bool:
         """Return whether an entry waits, in the queue or in a batch. One event may have entries of two incidents."""
