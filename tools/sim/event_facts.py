@@ -203,9 +203,9 @@ def _cancelled(payload: EventFacts, event: Event) -> EventFacts:
     source = (payload.get("detail") or {}).get("cancellationSource")
     return {
         "cancelled_at": event_time(payload, event),
-        # What an ending without a source was is anybody's guess.
+        # What an ending without a source was is anybody's guess; the source that was announced may still hold.
         "cancel_type": _CANCEL_TYPES.get(source) if source else UNDETERMINED,
-        "cancel_reason": source,
+        "cancel_reason": source or UNDETERMINED,
         "pending_cancel_at": None,
         "pending_cancel_source": None,
     }

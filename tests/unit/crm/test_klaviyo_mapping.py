@@ -54,7 +54,9 @@ def test_amounts_are_exact_in_json(amount: Decimal, written: str) -> None:
 
 def test_inveterates_names_are_written_by_opt_in() -> None:
     """By default no property of Inveterate's own link is touched; by opt-in its five are written as well."""
-    profile = wanted(joined_at=AT, credit_balance=Decimal(5), referrals_count=2, tier_name="Gold")
+    profile = wanted(
+        joined_at=AT, credit_balance=Decimal(5), referrals_count=2, tier_name="Gold", seen_status="ACTIVE"
+    )
     assert not [name for name in properties_of(profile) if name.startswith("Inveterate")]
     properties = properties_of(profile, compat=True)
     assert {name: value for name, value in properties.items() if name.startswith("Inveterate")} == {
@@ -64,6 +66,7 @@ def test_inveterates_names_are_written_by_opt_in() -> None:
         "Inveterate: Subscription Status": "active",
         "Inveterate: Tier Name": "Gold",
     }
-    assert properties_of(wanted(), compat=True)["Inveterate: Subscription Status"] is None
+    for unknown in (wanted(), wanted(joined_at=AT, seen_status="HIBERNATING")):
+        assert properties_of(unknown, compat=True)["Inveterate: Subscription Status"] is None
     ended = wanted(joined_at=AT, cancelled_at=AT)
     assert properties_of(ended, compat=True)["Inveterate: Subscription Status"] == "cancelled"

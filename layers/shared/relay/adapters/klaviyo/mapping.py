@@ -54,8 +54,11 @@ _COMPAT: Final = {
 }
 """The properties of Inveterate's own link, for merchants that ended the link and keep their segments."""
 
-_THEIR_STATUS: Final = {"cancelled": "cancelled", "none": None}
-"""Inveterate's link knows only `active` and `cancelled`."""
+_THEIR_STATUS: Final = {
+    **dict.fromkeys(("active", "trialing", "past_due", "pending_cancellation"), "active"),
+    "cancelled": "cancelled",
+}
+"""Inveterate's link knows only `active` and `cancelled`; of an unknown status it says nothing."""
 
 
 def properties_of(profile: CrmProfile, *, compat: bool = False) -> dict[str, Json]:
@@ -93,5 +96,5 @@ def _compat_of(profile: CrmProfile) -> dict[str, Json]:
     return {
         **properties,
         "Inveterate: Date Joined": json_value(joined.date()) if isinstance(joined, datetime) else None,
-        "Inveterate: Subscription Status": _THEIR_STATUS.get(str(profile.values["status"]), "active"),
+        "Inveterate: Subscription Status": _THEIR_STATUS.get(str(profile.values["status"])),
     }
