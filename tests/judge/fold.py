@@ -538,7 +538,7 @@ def part_of(s: Statement, failing: list[Statement]) -> bool:
 
 def pays_other_tier(s: Statement, tier: object) -> bool:
     """Tell whether a payment names another tier than the member's."""
-    named = values.identifier(s.detail.get("billingTierId"))
+    named = values.identifier(s.detail.get("billingTierId")) or values.identifier(s.payload.get("tierId"))
     return named is not None and tier is not None and named != tier
 
 
