@@ -7,7 +7,7 @@ from relay.model.effects import MEMBER, Alert, Effects, Level
 from relay.model.facts import Facts, known
 from relay.model.formats import amount_text, detail_rows, moment_text
 from relay.model.member import Member
-from relay.rules import dunning
+from relay.rules import dunning, dunning_cycles
 from relay.rules.settings import Rules
 from relay.wiring.topics import consumer
 
@@ -25,7 +25,7 @@ def decide(event: PaymentMethodsUpdated, before: Member, after: Member, rules: R
     if after.is_failing and failed_at and renewed_at and renewed_at > failed_at:
         yield Alert(
             rule="dunning.new_card",
-            incident_key=dunning.incident_key(after),
+            incident_key=dunning_cycles.incident_key(after),
             action="update",
             level=Level.INFO,
             title=f"{MEMBER} has a new payment method: a retry is expected",
