@@ -55,3 +55,27 @@ def test_a_later_one_is() -> None:
     assert third.endswith("by {member} failed again")
     (fourth,) = titles([], event("attempt", 12, billingAttempts=4, **SOFT))
     assert fourth.endswith("by {member} failed again")
+
+
+@pytest.mark.parametrize(
+    ("last", "title", "advice"),
+    [
+        (
+            "attempt",
+            "{member} has a new payment method: a retry is expected",
+            "Nothing to do until the next attempt",
+        ),
+        (
+            "lost",
+            "{member} has a new payment method, but all attempts have failed",
+            "No attempt follows by itself",
+        ),
+    ],
+)
+def test_a_new_card_promises_no_attempt_that_does_not_come(last: str, title: str, advice: str) -> None:
+    """After the final failure the platform cancels: a person has to look."""
+    failed = event(last, 10, billingAttempts=2, **SOFT)
+    (alert,) = effects_of(event("card", 11), after(failed), Rules())
+    assert isinstance(alert, Alert)
+    assert (alert.title, alert.advice.startswith(advice)) == (title, True)
+    assert ("Next attempt expected" in dict(alert.details)) == (last == "attempt")
