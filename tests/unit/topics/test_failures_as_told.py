@@ -40,6 +40,14 @@ def test_a_part_of_it_recovers_nothing(amount: int) -> None:
     assert not after(failed, event("paid", 11, amount=49, currency="USD")).is_failing
 
 
+def test_parts_are_not_added_up() -> None:
+    """The refund of one may lie between them, and is no payment: only the whole fee recovers."""
+    failed = event("attempt", 10, amount=49, currency="USD")
+    parts = [event("paid", 11, amount=20, currency="USD"), event("paid", 12, amount=29, currency="USD")]
+    assert after(failed, *parts).is_failing
+    assert not after(failed, *parts, event("paid", 13, amount=49, currency="USD")).is_failing
+
+
 def test_the_first_failure_is_none_again() -> None:
     """It may name no attempt, or be the only one that its tier has."""
     (first,) = titles([], event("attempt", 10, billingAttempts=None, **SOFT))
