@@ -10,7 +10,7 @@ from relay.model.effects import MEMBER, Alert, Effects, Level
 from relay.model.facts import Facts
 from relay.model.member import Member
 from relay.model.milestones import Milestone
-from relay.rules import cancellation, dunning
+from relay.rules import cancellation, dunning, dunning_ends
 from relay.rules.pairs import is_told, pair_effects
 from relay.rules.segments import is_high_value
 from relay.rules.settings import Rules
@@ -66,7 +66,7 @@ def decide(event: Cancelled, before: Member, after: Member, rules: Rules) -> Eff
     is_over = told.is_failing and not after.is_failing
     if is_over:
         yield _dunning_alert(event, kind, told, rules)
-    yield from dunning.former_ends(before, after)
+    yield from dunning_ends.former_ends(before, after)
     if is_over or after.ended_at is None or "cancelled_at" not in after.fields_from(event.id):
         return  # the member has joined again since
     if ending in after.history.foreign:
@@ -93,9 +93,9 @@ def _fee(before: Member) -> tuple[Decimal | None, str | None]:
 
 def _dunning_alert(event: Cancelled, kind: cancellation.EndingKind, before: Member, rules: Rules) -> Alert:
     if kind != "involuntary":
-        return dunning.resolution_alert("ended", event.occurred_at, before)
+        return dunning_ends.resolution_alert("ended", event.occurred_at, before)
     level = dunning.level_for(before, rules, otherwise=Level.WARNING, high=Level.ERROR)
-    return dunning.resolution_alert("lost", event.occurred_at, before, level=level)
+    return dunning_ends.resolution_alert("lost", event.occurred_at, before, level=level)
 
 
 handler = consumer(Cancelled, facts, decide)

@@ -8,7 +8,7 @@ from inveterate.webhooks.payments import PaymentFailed
 from relay.model.effects import Effects, Kpi, Level
 from relay.model.facts import Facts
 from relay.model.member import Member
-from relay.rules import dunning
+from relay.rules import dunning, dunning_cycles
 from relay.rules.attempts import is_new_attempt, new_failure
 from relay.rules.pairs import pair_effects
 from relay.rules.settings import Rules
@@ -31,8 +31,8 @@ def decide(event: PaymentFailed, before: Member, after: Member, rules: Rules) ->
         )
     yield from pair_effects(before, after, rules)
     failure = new_failure(before, after)
-    cycle = dunning.unsettled_cycle(after, failure)
-    if cycle and dunning.tells_final(cycle, failure):
+    cycle = dunning_cycles.unsettled_cycle(after, failure)
+    if cycle and dunning_cycles.tells_final(cycle, failure):
         level = dunning.level_for(after, rules, otherwise=Level.WARNING, high=Level.ERROR)
         failed = dunning.failure_alert("dunning.failed", event, after, rules, level=level)
         yield dunning.of_cycle(failed, cycle, after)

@@ -10,7 +10,7 @@ from relay.model.facts import Facts, known
 from relay.model.fields import Value
 from relay.model.member import Member
 from relay.model.milestones import Milestone
-from relay.rules import dunning
+from relay.rules import dunning_ends
 from relay.rules.pairs import pair_effects
 from relay.rules.settings import Rules
 from relay.wiring.topics import consumer
@@ -80,8 +80,8 @@ def decide(event: PaymentSucceeded, before: Member, after: Member, rules: Rules)
         yield Kpi(rule="payment.received", name="payment", amount=paid.amount, currency=paid.currency)
     yield from pair_effects(before, after, rules)
     if before.is_failing and not after.is_failing:
-        yield dunning.resolution_alert("recovered", event.occurred_at, before)
-    yield from dunning.former_ends(before, after)
+        yield dunning_ends.resolution_alert("recovered", event.occurred_at, before)
+    yield from dunning_ends.former_ends(before, after)
 
 
 handler = consumer(PaymentSucceeded, facts, decide)

@@ -40,6 +40,14 @@ def test_a_part_of_it_recovers_nothing(amount: int) -> None:
     assert not after(failed, event("paid", 11, amount=49, currency="USD")).is_failing
 
 
+def test_parts_are_not_added_up() -> None:
+    """The refund of one may lie between them, and is no payment: only the whole fee recovers."""
+    failed = event("attempt", 10, amount=49, currency="USD")
+    parts = [event("paid", 11, amount=20, currency="USD"), event("paid", 12, amount=29, currency="USD")]
+    assert after(failed, *parts).is_failing
+    assert not after(failed, *parts, event("paid", 13, amount=49, currency="USD")).is_failing
+
+
 def test_the_first_failure_is_none_again() -> None:
     """It may name no attempt, or be the only one that its tier has."""
     (first,) = titles([], event("attempt", 10, billingAttempts=None, **SOFT))
@@ -55,3 +63,27 @@ def test_a_later_one_is() -> None:
     assert third.endswith("by {member} failed again")
     (fourth,) = titles([], event("attempt", 12, billingAttempts=4, **SOFT))
     assert fourth.endswith("by {member} failed again")
+
+
+@pytest.mark.parametrize(
+    ("last", "title", "advice"),
+    [
+        (
+            "attempt",
+            "{member} has a new payment method: a retry is expected",
+            "Nothing to do until the next attempt",
+        ),
+        (
+            "lost",
+            "{member} has a new payment method, but all attempts have failed",
+            "No attempt follows by itself",
+        ),
+    ],
+)
+def test_a_new_card_promises_no_attempt_that_does_not_come(last: str, title: str, advice: str) -> None:
+    """After the final failure the platform cancels: a person has to look."""
+    failed = event(last, 10, billingAttempts=2, **SOFT)
+    (alert,) = effects_of(event("card", 11), after(failed), Rules())
+    assert isinstance(alert, Alert)
+    assert (alert.title, alert.advice.startswith(advice)) == (title, True)
+    assert ("Next attempt expected" in dict(alert.details)) == (last == "attempt")

@@ -21,12 +21,20 @@ from tests.contract.crm.profiles import AT, member
         ("1.234", "KWD", 1234),
         ("0.30000000000000004", "EUR", 30),
         ("1E+40", "USD", 10**42),
-        ("24.99", None, 2499),
     ],
 )
-def test_the_smallest_unit(amount: str, currency: str | None, minor: int) -> None:
+def test_the_smallest_unit(amount: str, currency: str, minor: int) -> None:
     """Not every currency has cents, and no amount is too long."""
     assert in_minor_units(Decimal(amount), currency) == minor
+    made = note("r", "Store Credit Changed", member(), amount=Decimal(amount), currency=currency)
+    assert made.properties["amount_minor"] == minor
+
+
+def test_an_amount_without_a_currency_has_no_smallest_unit() -> None:
+    """980 may be yen, and then 98,000 is a hundred times too much."""
+    made = note("r", "Store Credit Changed", member(), amount=Decimal(980), currency=None)
+    assert made.properties["amount"] == 980
+    assert "amount_minor" not in made.properties
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from relay.model.member import Member
 from relay.model.messages import AlertMessage
-from relay.rules.dunning import with_figures
+from relay.rules.dunning_ends import with_figures
 from relay.rules.segments import high_value_rows, member_since_rows
 from relay.rules.settings import Rules
 

@@ -15,7 +15,7 @@ from relay.model.member import Member
 from relay.model.messages import EventEffects
 from relay.reconcile.api_facts import TOPIC
 from relay.reconcile.erasure import denied_alert
-from relay.rules import cancellation, dunning
+from relay.rules import cancellation, dunning, dunning_ends
 from relay.rules.catalog import apply_settings
 from relay.rules.segments import is_high_value
 from relay.rules.settings import Rules
@@ -44,9 +44,11 @@ def resolved_incidents(before: Member, after: Member, rules: Rules) -> Effects:
     if before.is_failing and not after.is_failing:
         if after.ended_at:
             level = dunning.level_for(before, rules, otherwise=Level.WARNING, high=Level.ERROR)
-            yield dunning.resolution_alert("lost", None, before, level=level)
+            yield dunning_ends.resolution_alert("lost", None, before, level=level)
         else:
-            yield dunning.resolution_alert("found_ended" if after.is_gone else "found_paid", None, before)
+            yield dunning_ends.resolution_alert(
+                "found_ended" if after.is_gone else "found_paid", None, before
+            )
     if cancellation.incident_key(before) and not cancellation.incident_key(after):
         if after.ended_at:
             yield cancellation.ended_alert(before)

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from relay.model.effects import MEMBER, Alert
 from relay.model.member import Member
-from relay.rules import cancellation, dunning
+from relay.rules import cancellation, dunning, dunning_ends
 from relay.rules.settings import Rules
 
 
@@ -20,8 +20,8 @@ def standing_alerts(before: Member, after: Member, rules: Rules, *, at: datetime
     """Yield the alerts by which the open incidents become those that the record implies with the event of `at`."""
     yield from dunning.opened_alerts(before, after, rules)
     if before.is_failing and not after.is_failing:
-        yield dunning.resolution_alert(dunning.closing(before, after), at, before)
-    yield from dunning.former_ends(before, after)
+        yield dunning_ends.resolution_alert(dunning_ends.closing(before, after), at, before)
+    yield from dunning_ends.former_ends(before, after)
     known, implied = cancellation.announced(before), cancellation.announced(after)
     if implied and not known:
         yield from cancellation.pending_alerts(before, after, rules)

@@ -46,7 +46,8 @@ def note(  # noqa: PLR0913 - what, of which member, and the properties that ever
         "tier_name": member.text("tier_name"),
         "status": member.status,
         "amount": amount,
-        "amount_minor": None if amount is None else in_minor_units(amount, currency),
+        # Of no known currency an amount has no smallest unit: 980 may be yen.
+        "amount_minor": None if amount is None or currency is None else in_minor_units(amount, currency),
         "currency": currency,
         **more,
         **(also or {}),
@@ -74,7 +75,7 @@ def with_common_properties(note_: Note, *, member: str, event_id: str, at: datet
     return replace(note_, properties={**note_.properties, **common})
 
 
-def in_minor_units(amount: Decimal, currency: str | None) -> int:
+def in_minor_units(amount: Decimal, currency: str) -> int:
     """Return an amount in the currency's smallest unit: cents for dollars, yen for yen."""
     return int(rounded(amount.scaleb(minor_units(currency)), 0))
 

@@ -19,7 +19,7 @@ from relay.model.fields import to_millis
 from relay.model.formats import amount_text, detail_rows, moment_text
 from relay.model.member import Member
 from relay.model.messages import EventEffects
-from relay.rules import cancellation, dunning
+from relay.rules import cancellation, dunning, dunning_cycles
 from relay.rules.catalog import apply_settings
 from relay.rules.credits import currency_of, remaining_lots
 from relay.rules.segments import billing_interval, high_value_rows
@@ -162,7 +162,7 @@ def _dunning(member: Member, _rules: Rules, window: Window) -> Iterator[EventEff
         return
     alert = Alert(
         rule="dunning.quiet",
-        incident_key=dunning.incident_key(member),
+        incident_key=dunning_cycles.incident_key(member),
         level=Level.INFO,
         title=f"No further attempt at the fee of {MEMBER} for 30 days",
         action="resolve",
@@ -172,7 +172,7 @@ def _dunning(member: Member, _rules: Rules, window: Window) -> Iterator[EventEff
             ("Last failure", moment_text(failed)),
         ),
         advice="Neither a payment nor a cancellation was reported: look the member up in Inveterate.",
-        silent_since=dunning.decided_at(member, failed),
+        silent_since=dunning_cycles.decided_at(member, failed),
     )
     yield _due(f"dun:{member.key}:{to_millis(failed)}:30d", failed + DUNNING, alert)
 
