@@ -205,7 +205,7 @@ def _cancelled(payload: EventFacts, event: Event) -> EventFacts:
         "cancelled_at": event_time(payload, event),
         # What an ending without a source was is anybody's guess.
         "cancel_type": _CANCEL_TYPES.get(source) if source else UNDETERMINED,
-        "cancel_reason": source,
+        "cancel_reason": source or UNDETERMINED,
         "pending_cancel_at": None,
         "pending_cancel_source": None,
     }

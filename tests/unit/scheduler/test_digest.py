@@ -31,7 +31,7 @@ def some(
 
 
 def member(lot: Lot | None = None, /, **values: Any) -> Member:
-    known: dict[str, Value] = {"joined_at": NOW - 90 * DAY, **values}
+    known: dict[str, Value] = {"joined_at": NOW - 90 * DAY, "seen_status": "ACTIVE", **values}
     one = merge(Member(shop=SHOP, customer_id="1"), Facts(event_id="e", at=NOW - 2 * DAY, values=known))
     return merge(one, Facts(event_id="lot", at=NOW - 2 * DAY, lot=lot)) if lot else one
 

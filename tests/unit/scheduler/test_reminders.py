@@ -28,7 +28,13 @@ KEY = f"{SHOP}:1"
 
 def member(lots: dict[str, Lot] | None = None, /, **values: Any) -> Member:
     """Return an active member with these values besides."""
-    known: dict[str, Value] = {"joined_at": NOW - 300 * DAY, "tier_id": "gold", "tier_name": "Gold", **values}
+    known: dict[str, Value] = {
+        "joined_at": NOW - 300 * DAY,
+        "seen_status": "ACTIVE",
+        "tier_id": "gold",
+        "tier_name": "Gold",
+        **values,
+    }
     one = merge(Member(shop=SHOP, customer_id="1"), Facts(event_id="e", at=NOW - 2 * DAY, values=known))
     for number, (lot_id, lot) in enumerate((lots or {}).items()):
         one = merge(one, Facts(event_id=lot_id, at=NOW - 3 * DAY + number * HOUR, lot=lot))
