@@ -269,5 +269,9 @@ def test_a_request_that_comes_after_the_end_is_no_second_one() -> None:
         relay = Programme(rules=Rules())
         play(relay, ("joined", 1, {}), *order)
         assert [note.name for _, note in relay.notes].count("Membership Cancellation Pending") == 1, order
-        play(relay, ("joined", 6, {}), ("pending", 7, {"effectiveCancellationDate": "2026-05-02T00:00:00.000Z"}))
+        play(
+            relay,
+            ("joined", 6, {}),
+            ("pending", 7, {"effectiveCancellationDate": "2026-05-02T00:00:00.000Z"}),
+        )
         assert [note.name for _, note in relay.notes].count("Membership Cancellation Pending") == 2, order
