@@ -258,3 +258,20 @@ def test_the_end_of_another_tier_takes_back_no_request() -> None:
         play(relay, ("cancelled", 32, {"cancellationSource": "CUSTOMER"}))
         member = relay.world.members.records[key].member
         assert (member.status, member.is_leaving, relay.open) == ("cancelled", False, set()), order
+
+
+def test_a_request_that_comes_after_the_end_is_no_second_one() -> None:
+    """The same request with another date is one matter, in every order; after a joining it is another."""
+    first: Said = ("pending", 3, {"effectiveCancellationDate": "2026-04-01T00:00:00.000Z"})
+    second: Said = ("pending", 4, {"effectiveCancellationDate": "2026-04-02T00:00:00.000Z"})
+    end: Said = ("cancelled", 5, {"tierId": None})
+    for order in permutations([first, second, end]):
+        relay = Programme(rules=Rules())
+        play(relay, ("joined", 1, {}), *order)
+        assert [note.name for _, note in relay.notes].count("Membership Cancellation Pending") == 1, order
+        play(
+            relay,
+            ("joined", 6, {}),
+            ("pending", 7, {"effectiveCancellationDate": "2026-05-02T00:00:00.000Z"}),
+        )
+        assert [note.name for _, note in relay.notes].count("Membership Cancellation Pending") == 2, order

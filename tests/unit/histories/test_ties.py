@@ -93,16 +93,21 @@ def test_the_change_that_led_to_the_balance_is_shown_with_its_own_reason(later: 
         spent = {"previousBalance": start + 10, "newBalance": start + 7, "reason": "REDEEMED"}
         tied: list[Said] = [("credits", 2 + later / 86400, grant), ("credits", 2, spent)]
         for order in permutations(tied):
-            shown = told(("credits", 1, {"previousBalance": 0, "newBalance": start}), *order).shows(CUSTOMER)
-            assert (shown["credit_balance"], shown["last_credit_delta"]) == (start + 7, -3)
-            assert shown["last_credit_reason"] in {"REDEEMED", None}
+            relay = told(("credits", 1, {"previousBalance": 0, "newBalance": start}), *order)
+            assert relay.member(CUSTOMER).balance == start + 7
+            expired = content("expired", 9, previousBalance=start + 7, newBalance=0, expiredAt=str(day(9)))
+            for _ in range(2):
+                shown = relay.shows(CUSTOMER)
+                assert shown["last_credit_delta"] == -3
+                assert shown["last_credit_reason"] in {"REDEEMED", None}
+                relay.deliver(json.dumps(expired).encode(), day(9))
 
 
-def test_a_change_after_its_second_stands_as_told() -> None:
-    """Though its balance leads nowhere: what the newest event says of itself is not replaced by an older one."""
+def test_what_expired_is_no_change_of_credit_though_the_balance_rose_with_it() -> None:
+    """An expiry by an odd ledger, a day after the grant: the last change is still the grant."""
     relay = told(
         ("credits", 1, {"previousBalance": 0, "newBalance": 10, "reason": "BIRTHDAY"}),
-        ("credits", 1 + 1.2 / 86400, {"previousBalance": 40, "newBalance": 30, "reason": "REDEEMED"}),
+        ("expired", 2, {"previousBalance": 10, "newBalance": 12, "expiredAt": day(2).isoformat()}),
     )
     shown = relay.shows(CUSTOMER)
-    assert (shown["last_credit_delta"], shown["last_credit_reason"]) == (-10, "REDEEMED")
+    assert (shown["last_credit_delta"], shown["last_credit_reason"]) == (10, "BIRTHDAY")

@@ -15,7 +15,7 @@ from relay.model.header import MessageHeader
 from relay.model.messages import CHANGE_TOPIC, RECHECK_TOPIC, MemberChanged, RecheckRequest, dump
 from relay.queues.batch import Message, dead_letter, read_message
 from relay.queues.requests import expect_topic
-from relay.topics import FOLDERS
+from relay.topics import FOLDERS, PROBE_TOPIC
 
 from tests.support.incident_builders import SHOP as ACME
 from tests.support.incident_builders import alert_message
@@ -64,6 +64,29 @@ def test_a_header_names_no_topic_that_the_body_does_not(name: object) -> None:
     world = world_with_queues()
     assert run(world, queued(content, topic="customer.payment_failed")) == []
     assert (world.members.records, world.journal.lines, len(world.dead_letters.sent)) == ({}, [], 1)
+
+
+def test_a_header_makes_no_probe_of_an_event() -> None:
+    """Nor an event of a test: what is journaled and does nothing says so in its body."""
+    world = world_with_queues()
+    run(world, queued(sample("customer.payment_failed"), topic=PROBE_TOPIC))
+    assert [line["outcome"] for line in world.journal.lines] == ["applied"]
+    tried = sample("customer.payment_failed") | {"test": True}
+    world = world_with_queues()
+    run(world, queued(tried, topic="customer.payment_failed"))
+    assert ([line["outcome"] for line in world.journal.lines], world.members.records) == (["probe"], {})
+
+
+@pytest.mark.parametrize("metadata", [["test"], "test", 7, True, None])
+def test_what_has_no_metadata_is_neither(metadata: object) -> None:
+    """It goes to the dead letters at once."""
+    world = world_with_queues()
+    assert (
+        run(world, queued(sample("customer.payment_failed") | {"metadata": metadata}, topic=PROBE_TOPIC))
+        == []
+    )
+    (letter,) = world.dead_letters.sent
+    assert letter.header.reason == "no_envelope"
 
 
 def moved_by_hand(domain: object) -> dict[str, Any]:

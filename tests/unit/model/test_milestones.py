@@ -200,6 +200,9 @@ def test_what_is_stored_is_read_back(history: list[Milestone]) -> None:
     """Encoding and decoding give the same milestones."""
     known = added(history)
     assert decode(encode(known)) == known
+    for days in (0, 31, 366):
+        dated = tuple(replace(each, days=days) for each in known)
+        assert decode(encode(dated)) == dated
 
 
 @pytest.mark.parametrize(

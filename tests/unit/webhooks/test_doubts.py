@@ -130,8 +130,8 @@ def test_an_unknown_word(topic: str, field: str) -> None:
     for word in ("TELEPATHY", ["FAILURE"], {"value": "FAILURE"}, True):
         event = read(changed(topic, **{field: word}))
         assert (event.unknown_words, event.drift, event.doubts) == ((place,), (place,), ("unknown_word",))
-    for word in (sample_word.lower(), f" {sample_word} ", None, ""):
-        assert read(changed(topic, **{field: word})).doubts == ()
+    for known in (sample_word.lower(), f" {sample_word} ", None, ""):
+        assert read(changed(topic, **{field: known})).doubts == ()
 
 
 def at_place(content: dict[str, Any], place: str) -> str:

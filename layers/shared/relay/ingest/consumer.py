@@ -16,7 +16,7 @@ from inveterate.webhooks.base import UnreadableEventError, read_json
 from inveterate.webhooks.topics import topic_named
 
 from relay.errors import PermanentError, TransientError
-from relay.ingest.receive import is_of_shop
+from relay.ingest.receive import is_of_shop, is_probe
 from relay.ingest.reducer import E, EventResult, ReceivedEvent, Reduction, TopicRule, reduce_events
 from relay.model import journal, metrics
 from relay.model.delivery import Delivery, unpack
@@ -27,7 +27,7 @@ from relay.ports.optimistic import retry_conflicts
 from relay.ports.runtime import Telemetry
 from relay.queues.batch import RESERVE_MS, Batch, Context, Message, Results
 from relay.rules.settings import Rules
-from relay.topics import FOLDERS, PROBE_TOPIC
+from relay.topics import FOLDERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +88,11 @@ class _ConsumerRun(Generic[E]):
             self.results[message.id] = PermanentError("unreadable_message", str(error))
             return None
         try:
-            if delivery.topic == PROBE_TOPIC:
-                self._add_line(message.id, delivery, "probe", body=read_json(delivery.body))
+            content = read_json(delivery.body)
+            if is_probe(content):
+                self._add_line(message.id, delivery, "probe", body=content)
                 return None
-            event = self.rule.model.read(
-                delivery.body, event_id=delivery.event_id, received_at=delivery.received_at
-            )
+            event = self.rule.model.of(content, event_id=delivery.event_id, received_at=delivery.received_at)
         except UnreadableEventError as error:
             topic = topic_named(delivery.topic)
             if topic not in {None, self.rule.model.TOPIC}:

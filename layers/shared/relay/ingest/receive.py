@@ -187,6 +187,13 @@ def is_of_shop(shop: str, sender: object) -> bool:
     return isinstance(sender, str) and shop_name(sender) in {ours, ours.partition(".")[0]}
 
 
+def is_probe(content: object) -> bool:
+    """Return whether a delivery, by its body alone, is a probe or a test: it is journaled and changes nothing."""
+    if not isinstance(content, dict) or not isinstance(metadata := content.get("metadata", {}), dict):
+        return False
+    return metadata.get("topic") == PROBE_TOPIC or _is_trial(content)
+
+
 def _is_trial(content: Mapping[str, Any]) -> bool:
     """Return whether a delivery says that it is a test: in its topic, or at the top of one of its objects.
 

@@ -92,11 +92,16 @@ def balance(chain: BalanceChain) -> Balance:
     return found
 
 
-def last_change(chain: BalanceChain) -> BalanceChange | None:
-    """Return the change that led to the balance: the latest of the newest second that reached it."""
-    end = balance(chain).value
-    newest: list[BalanceChange] = next(iter(reversed(list(_seconds(chain)))), [])
-    return next((each for each in reversed(newest) if each.new == end and not each.is_anchor), None)
+def leading_change(chain: BalanceChain, at: datetime) -> BalanceChange | None:
+    """Return the change of this moment's second that led to the balance after it: the latest that reached it."""
+    found = Balance()
+    for second in _seconds(chain):
+        found = _after(second, found)
+        if second[0].at.replace(microsecond=0) == at.replace(microsecond=0):
+            return next(
+                (each for each in reversed(second) if each.new == found.value and not each.is_anchor), None
+            )
+    return None
 
 
 def _after(second: Sequence[BalanceChange], before: Balance) -> Balance:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from relay.model.balance_chain import last_change
+from relay.model.balance_chain import leading_change
 from relay.model.milestones import tier_at, tier_key
 from relay.model.stamps import READING, rank_of
 
@@ -49,10 +49,9 @@ def last_credit_reason(member: Member) -> Value:
 
 def _leading_change(member: Member) -> Decimal | None:
     """Return the change that led to the balance within the second of the newest change; None where that one stands as told."""
-    told, last = member.registers.get("last_credit_delta"), last_change(member.balance_chain)
-    if told is None or told.value is None or last is None or last.previous is None:
-        return None
-    if last.at.replace(microsecond=0) != told.at.replace(microsecond=0):
+    told = member.registers.get("last_credit_delta")
+    last = leading_change(member.balance_chain, told.at) if told and told.value is not None else None
+    if last is None or last.previous is None:
         return None
     expired = member.registers.get("credits_expired_at")
     if expired and expired.at == last.at and last.new < last.previous:

@@ -120,8 +120,10 @@ def announced(member: Member) -> str | None:
 
 def is_same_request(before: Member, at: datetime | None) -> bool:
     """Return whether a request of this time is the one that the record knows: no joining and no ending lies between them."""
-    known = before.moment("pending_since")
-    if not before.is_leaving or known is None or at is None:
+    # What an ending has settled was a request all the same: one that comes late may be that one.
+    register = before.registers.get("pending_since")
+    known = register.value if register else None
+    if not isinstance(known, datetime) or at is None:
         return before.is_leaving
     first, last = sorted((known, at))
     return not any(first <= each.at <= last for each in before.milestones if each.kind in {"joined", "ended"})
