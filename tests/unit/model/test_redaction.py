@@ -29,7 +29,7 @@ def line(body: bytes, content: object = None) -> dict[str, Any]:
     "name",
     ["cancelToken", "cancel_token", "CANCELTOKEN", "token", "accessToken", "X-Api-Key", "api_key_2", "clientSecret",
      "PASSWORD", "refresh.token", "private key", "tokens", "2token3", "Authorization", "x-authorization", "credentials",
-     "Cookie", "Set-Cookie", "X-Shopify-Hmac-Sha256", "signature", "passwd", "auth", "jwt", "ＴＯＫＥＮ", "token\u0301",
+     "Cookie", "Set-Cookie", "X-Shopify-Hmac-Sha256", "signature", "passwd", "auth", "jwt", "\uff34\uff2f\uff2b\uff25\uff2e", "token\u0301",
      "cancel\u200bToken"],
 )  # fmt: skip
 @pytest.mark.parametrize("value", [SECRET, [SECRET], {"value": SECRET}, [[{"a": SECRET}]]])
