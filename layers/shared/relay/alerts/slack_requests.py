@@ -18,8 +18,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal, cast
 from urllib.parse import parse_qsl
 
-from inveterate.webhooks.texts import cut
-
 from relay.model.incident_action import MAX_NAME_LENGTH, MUTE_PERIOD, IncidentAction, Verb
 
 MAX_AGE: Final = timedelta(minutes=5)
@@ -201,7 +199,7 @@ def _name(user: Mapping[str, Any]) -> str:
     """Return a person's name as Slack gives it, on one line; the id where there is no name."""
     names = (_text(user, name) for name in ("username", "name", "id"))
     name = next((name for name in names if name.strip()), "Someone")
-    return cut(_UNUSABLE.sub(" ", name).strip(), MAX_NAME_LENGTH)
+    return _UNUSABLE.sub(" ", name).strip()[:MAX_NAME_LENGTH]
 
 
 def _object(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
