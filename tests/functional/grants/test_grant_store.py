@@ -11,7 +11,7 @@ from inveterate import ClaimState
 from relay.adapters.aws.boto import client
 from relay.adapters.aws.client import RefusedCallError
 from relay.adapters.dynamodb.grants import KEPT, DynamoGrantStore, DynamoIntents
-from relay.errors import ConflictError, MisconfiguredError, OverBudgetError, TransientError
+from relay.errors import ConflictError, MisconfiguredError, OverBudgetError, PermanentError, TransientError
 from relay.grants.granter import LATEST
 from relay.ports.grants import GrantRecord, MonthlyBudget
 
@@ -169,6 +169,15 @@ def test_others_in_the_way_of_a_claim(table: str) -> None:
     conflict = refused("TransactionCanceledException", "None", "TransactionConflict")
     with pytest.raises(TransientError, match="TransactionConflict"):
         dynamo_intents(table, TEN, before=conflict).claim(ask())
+    assert items(table) == {}
+
+
+@pytest.mark.parametrize("reason", ["ValidationError", "ItemCollectionSizeLimitExceeded"])
+def test_a_claim_that_can_never_be_written(table: str, reason: str) -> None:
+    """The request goes to the dead letters: tried for three days, it would be refused each time."""
+    never = refused("TransactionCanceledException", reason, "TransactionConflict")
+    with pytest.raises(PermanentError, match=reason):
+        dynamo_intents(table, TEN, before=never).claim(ask())
     assert items(table) == {}
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from relay.alerts.holdback import MAX_ENTRIES, add, admit, finish, take_due, tick_key
 from relay.model.effects import Level
-from relay.model.hold_queue import HoldQueue, HoldQueueEntry
+from relay.model.hold_queue import GivenUp, HoldQueue, HoldQueueEntry
 from relay.model.incident import DeferReason
+from relay.model.messages import json_adapter
 from relay.rules.settings import Flood
 
 from tests.support.incident_builders import DAY
@@ -76,6 +78,22 @@ def test_entries_are_bounded() -> None:
     assert (len(queue.entries), queue.uncounted) == (MAX_ENTRIES, 2)
     batch = take_due(queue, TICK, quiet=False).due[tick_key(TICK)]
     assert (len(batch.entries), batch.uncounted, batch.has_flood) == (MAX_ENTRIES, 2, True)
+
+
+def test_a_flood_through_an_outage_fits_into_one_item() -> None:
+    """A channel is down for an hour: no tick's batch ends, and each tick takes a thousand more."""
+    key = f"{'a' * 60}.myshopify.com:7733540520067"
+    ids = [f"{number:032x}" for number in range(4_000)]
+    queue = HoldQueue(recently_sent={f"{one}.dunning.last_chance": DAY for one in ids[:500]})
+    for tick in range(4):
+        for one in ids[tick * 1_000 :][:1_000]:
+            queue = add(queue, replace(entry(1), incident_key=f"dun:{key}", event_id=one))
+        at = TICK + timedelta(minutes=15 * tick)
+        queue = take_due(queue, at, quiet=False)
+    refused = [GivenUp(tick=tick_key(TICK), incident_key=f"dun:{key}", event_id=one) for one in ids]
+    queue = finish(queue, TICK - timedelta(minutes=15), refused)
+    assert queue.uncounted == 3_000
+    assert len(json_adapter(HoldQueue).dump_json(queue, exclude_defaults=True)) < 400_000
 
 
 def test_a_tick_takes_what_is_due() -> None:

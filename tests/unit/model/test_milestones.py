@@ -23,6 +23,7 @@ from relay.model.milestones import (
     decode,
     encode,
     read,
+    tier_key,
 )
 from relay.model.stamps import Stamp
 
@@ -229,3 +230,15 @@ def test_a_hostile_tier_breaks_nothing() -> None:
     hostile = replace(placed("J", day(1)), tier="a;b|c" + "x" * 1000)
     assert decode(encode((hostile,))) == (hostile,)
     assert len(hostile.tier or "") == 40
+
+
+def test_two_long_tier_ids_that_begin_alike_are_two() -> None:
+    """And what was kept once is kept as it is: it is read, and written, again and again."""
+    ids = [
+        f"gid://inveterate/MembershipTier/{number}" for number in (773354052006, 7733540520067, 7733540520068)
+    ]
+    kept = [tier_key(each) for each in ids]
+    assert len(set(kept)) == len(ids)
+    assert [tier_key(each) for each in kept] == kept
+    assert tier_key("\ud800" * 50)
+    assert (tier_key(" 3a636361;b|c "), tier_key(" "), tier_key(None)) == ("3a636361_b_c", None, None)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from inveterate.webhooks.base import Event
-from relay.model.effects import Note
+from relay.model.effects import Alert, Note
 from relay.model.timeline_events import TIMELINE_EVENTS, properties_of
 from relay.rules.measures import Measures
 from relay.rules.settings import Retention, Rules, Thresholds, TierSetting
@@ -276,3 +277,19 @@ def test_effects(known: list[Event], occurred: Event, rules: Rules, expected: li
     for note in (effect for effect in effects if isinstance(effect, Note)):
         assert note.name in TIMELINE_EVENTS
         assert note.properties.keys() <= properties_of(note.name).keys(), "else HubSpot's event would lack it"
+
+
+@pytest.mark.parametrize(
+    "tier", ["https://evil.example/login", "evil.example", "9" * 65, "a b", "<a>", ":x:"]
+)
+def test_an_odd_tier_id_is_no_link_in_a_key(tier: str) -> None:
+    """E-mails show the key as it is: an id that is no plain word stands there as its hash, and two stay two."""
+    odd, other = (
+        effects_of(event("joined", 1, tierId=each), after(), Rules(announce_joins=True))[-1]
+        for each in (tier, f"{tier}2")
+    )
+    assert isinstance(odd, Alert)
+    assert isinstance(other, Alert)
+    assert odd.incident_key != other.incident_key
+    _, _, tail = odd.incident_key.partition("join:")
+    assert re.fullmatch(r"[\w.\-]+:\d+:[0-9a-f]{16}:2026-03-01", tail)

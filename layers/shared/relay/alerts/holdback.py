@@ -17,7 +17,8 @@ from relay.model.hold_queue import DueBatch, GivenUp, HoldQueue, HoldQueueEntry
 from relay.rules.settings import Flood
 
 MAX_ENTRIES: Final = 1_000
-"""Entries kept by name. A flood beyond it is only counted: the queue is one item, and has to stay small."""
+"""Entries kept by name, those in the batches of ticks included: while a channel is down, batches add up. A flood beyond it
+is only counted: the queue is one item, and a table refuses one of over 400 KB, with every alert after it."""
 
 MAX_GIVEN_UP: Final = 200
 """Notifications that were given up and are kept by name. Of older ones only the dead letter of their tick is left."""
@@ -43,7 +44,8 @@ def add(queue: HoldQueue, entry: HoldQueueEntry) -> HoldQueue:
     """Return the queue with one more entry; an entry that it contains changes nothing."""
     if queue.contains(entry):
         return queue
-    if len(queue.entries) >= MAX_ENTRIES:
+    kept = len(queue.entries) + sum(len(batch.entries) for batch in queue.due.values())
+    if kept >= MAX_ENTRIES:
         return replace(queue, uncounted=queue.uncounted + 1)
     return replace(queue, entries=(*queue.entries, entry))
 

@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from hashlib import sha256
 from typing import Final, Literal, TypeAlias
 
 from relay.model.stamps import RANKS, Stamp, at_of, ordinal_of, rank_of
@@ -205,8 +206,15 @@ class History:
 
 
 def tier_key(text: str | None) -> str | None:
-    """Return a tier's id in the form in which milestones keep it: short, and without their separators."""
-    return text.replace(";", "_").replace("|", "_").strip()[:_TEXT] or None if text else None
+    """Return a tier's id in the form in which milestones keep it: short, and without their separators.
+
+    A long one ends in its hash: cut alone, it would be that of another tier that begins alike.
+    """
+    plain = (text or "").replace(";", "_").replace("|", "_").strip()
+    if len(plain) <= _TEXT:
+        return plain or None
+    mark = sha256(plain.encode("utf-8", "replace")).hexdigest()[: _TEXT // 2]
+    return plain[: _TEXT - len(mark)] + mark
 
 
 def add(milestones: Milestones, milestone: Milestone) -> Milestones:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
@@ -18,6 +19,8 @@ from relay.rules.pairs import is_told, pair_effects
 from relay.rules.settings import Rules
 from relay.rules.standing import standing_alerts
 from relay.rules.timeline import note
+
+_LONGEST_IN_KEY: Final = 64
 
 _CLEARED: Final = (
     "cancelled_at",
@@ -91,10 +94,17 @@ def joining_effects(event: JoinedEvent, before: Member, after: Member, rules: Ru
         )
 
 
+def _tier_in_key(member: Member) -> str:
+    """Return the tier's id for a key, which messages show as it is; the hash of one that could be a link or a page of text."""
+    tier = member.text("tier_id") or ""
+    is_plain = len(tier) <= _LONGEST_IN_KEY and all(char.isalnum() or char in "-_" for char in tier)
+    return tier if is_plain else hashlib.sha256(tier.encode()).hexdigest()[:16]
+
+
 def _announcement(event: JoinedEvent, after: Member) -> Alert:
     return Alert(
         rule="join.paid",
-        incident_key=f"join:{after.key}:{after.text('tier_id') or ''}:{day_text(event.occurred_at)}",
+        incident_key=f"join:{after.key}:{_tier_in_key(after)}:{day_text(event.occurred_at)}",
         level=Level.INFO,
         immediate=True,
         one_off=True,

@@ -151,6 +151,7 @@ _MISCONFIGURED: Final = frozenset(
 _PERMANENT: Final = frozenset(
     {
         # DynamoDB: an item of over 400 KB, a key of over 2,048 bytes, a number of over 38 digits.
+        "ItemCollectionSizeLimitExceeded",  # the same as a reason of a transaction
         "ItemCollectionSizeLimitExceededException",
         "SerializationException",
         "ValidationError",

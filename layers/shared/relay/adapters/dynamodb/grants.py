@@ -30,7 +30,8 @@ from typing import Any, Final
 from inveterate import Claim, ClaimState, CustomerId, Intent
 
 from relay.adapters.aws.boto import boto_aws
-from relay.adapters.aws.client import AwsCaller, RefusedCallError, aws_errors
+from relay.adapters.aws.client import AwsCaller, RefusedCallError, aws_errors, refusal_error
+from relay.adapters.aws.refusals import kind_of
 from relay.adapters.dynamodb import keys
 from relay.adapters.dynamodb.attributes import (
     Attribute,
@@ -258,6 +259,7 @@ class DynamoIntents:
 
         Raises:
             TransientError: another transaction was under way, or the table does not answer.
+            PermanentError: one of the writes can never be made.
 
         """
         store = self.store
@@ -270,6 +272,9 @@ class DynamoIntents:
                 reasons = [reason.get("Code", "") for reason in refusal.fields["CancellationReasons"]]
                 if _FAILED in reasons:
                     return reasons
+                for reason in reasons:
+                    if kind_of(reason) == "permanent":
+                        raise refusal_error(f"table {store.table}", reason) from refusal
                 raise TransientError(f"table {store.table}: {', '.join(reasons)}", retry_after=1) from refusal
         return []
 
