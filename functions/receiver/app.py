@@ -20,7 +20,7 @@ from relay.ingest.http_request import request_body
 from relay.ingest.receive import AccessPolicy, RefusedError, authenticate, route, token_marks, unclaimed
 from relay.model.delivery import Delivery, pack
 from relay.model.metrics import RECEIVED, REFUSED, Metric, embedded
-from relay.topics import FOLDERS, PROBE_TOPIC, UNCLAIMED
+from relay.topics import FOLDERS, PROBE_TOPICS, UNCLAIMED
 from relay.wiring.environment import stack_name
 from relay.wiring.receiver_settings import ReceiverSettings
 
@@ -61,10 +61,10 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         _log("not_queued", REFUSED, reason=str(error), status=_status(error))
         return _answer(503, {"error": "not_queued"}, {"retry-after": RETRY_AFTER})
     # A name that only the sender knows is in the message, and in no log.
-    topic = delivery.topic if delivery.topic in {*FOLDERS, PROBE_TOPIC} else None
+    topic = delivery.topic if delivery.topic in {*FOLDERS, *PROBE_TOPICS} else None
     # A probe is no delivery of the programme, and counts in no figure. `key` is the key's place in KEY_DIGESTS: after a
     # rotation the log shows when the old one is out of use.
-    metric = None if topic == PROBE_TOPIC else RECEIVED
+    metric = None if topic in PROBE_TOPICS else RECEIVED
     marks = {"key": key, "token": token_marks(access, event.get("headers") or {}, body)}
     _log("accepted", metric, event_id=delivery.event_id, topic=topic, reason=delivery.reason, **marks)
     return _answer(202, {"id": delivery.event_id})

@@ -32,6 +32,12 @@ UNCLAIMED: Final = "unclaimed"
 PROBE_TOPIC: Final = "relay.probe"
 """Relay's own topic: it goes to the queue that its payload names, is journaled, and does nothing else."""
 
+TEST_TOPIC: Final = "relay.test"
+"""What the receiver calls a delivery that a header of its request called a test. Its body does not say so."""
+
+PROBE_TOPICS: Final = frozenset({PROBE_TOPIC, TEST_TOPIC})
+"""Topics that are journaled, do nothing else, and count in no figure."""
+
 
 def queue_variable(name: str) -> str:
     """Return the environment variable that holds the URL of the queue called `name`."""

@@ -190,6 +190,16 @@ def test_a_delivery_that_says_it_is_a_test_changes_no_member() -> None:
     assert (world.journal.lines[0]["outcome"], world.members.records) == ("probe", {})
 
 
+def test_a_delivery_that_a_header_calls_a_test_changes_no_member() -> None:
+    """Its body says nothing of it: the receiver alone saw the header, and the message's topic says so."""
+    body = json.dumps(lost()).encode()
+    queue, delivery = route(SHOP, body, NOW, {"x-shopify-test": "true"})
+    assert queue == "payment_failed"
+    world = World()
+    assert run(world, queued(body, topic=delivery.topic)) == []
+    assert (world.journal.lines[0]["outcome"], world.members.records) == ("probe", {})
+
+
 @pytest.mark.parametrize(
     "wrap", [gzip.compress, lambda body: b"\xef\xbb\xbf[" + body + b"]"], ids=["gzip", "list"]
 )

@@ -66,7 +66,7 @@ def test_a_header_that_says_it_is_a_test(headers: dict[str, str] | None, *, is_t
     """As Shopify's own test notifications do."""
     body = json.dumps(sample("customer.cancelled")).encode()
     queue, delivery = route(SHOP, body, NOW, headers)
-    assert (queue, delivery.topic) == ("cancelled", "relay.probe" if is_test else "customer.cancelled")
+    assert (queue, delivery.topic) == ("cancelled", "relay.test" if is_test else "customer.cancelled")
 
 
 @pytest.mark.parametrize("wrapped", [{"test": True}, {"type": "ping"}, {"livemode": False}])

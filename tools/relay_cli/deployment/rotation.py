@@ -20,7 +20,7 @@ from typing import Final, Literal
 
 from inveterate import Client, InveterateError
 from inveterate.webhooks.topics import TOPICS, topic_named
-from relay.topics import PROBE_TOPIC
+from relay.topics import PROBE_TOPICS
 
 from relay_cli.callback_key import digest, new_key, parameter_name, store_key, stored, stored_key
 from relay_cli.deployment import change_set
@@ -227,5 +227,5 @@ def _bears_the_old(line: str) -> bool:
         isinstance(content, dict)
         and content.get("message") == "accepted"
         and content.get("key") == 1
-        and content.get("topic") != PROBE_TOPIC
+        and content.get("topic") not in PROBE_TOPICS
     )

@@ -27,7 +27,7 @@ from relay.ports.optimistic import retry_conflicts
 from relay.ports.runtime import Telemetry
 from relay.queues.batch import RESERVE_MS, Batch, Context, Message, Results
 from relay.rules.settings import Rules
-from relay.topics import FOLDERS
+from relay.topics import FOLDERS, TEST_TOPIC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,7 @@ class _ConsumerRun(Generic[E]):
             return None
         try:
             content = read_json(delivery.body)
-            if is_probe(content):
+            if delivery.topic == TEST_TOPIC or is_probe(content):
                 self._add_line(message.id, delivery, "probe", body=content)
                 return None
             event = self.rule.model.of(content, event_id=delivery.event_id, received_at=delivery.received_at)

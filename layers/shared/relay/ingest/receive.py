@@ -20,7 +20,7 @@ from inveterate.webhooks.topics import topic_named
 
 from relay.model.delivery import Delivery
 from relay.model.header import topic_or_none, word_or_none
-from relay.topics import FOLDERS, PROBE_TOPIC, UNCLAIMED
+from relay.topics import FOLDERS, PROBE_TOPIC, TEST_TOPIC, UNCLAIMED
 
 LARGEST_BODY: Final = bodies.LARGEST_BODY
 """Bytes. A queue takes 1 MiB with attributes, the journal 1,000 KiB with its columns."""
@@ -169,7 +169,7 @@ def _destination(shop: str, content: Mapping[str, Any], *, is_trial: bool) -> tu
     topic = topic_named(name)
     if is_trial or _is_trial(content):
         # A probe is journaled and does nothing else, whichever queue it is in.
-        return FOLDERS[topic] if topic else _TRIALS_GO_TO, PROBE_TOPIC
+        return FOLDERS[topic] if topic else _TRIALS_GO_TO, TEST_TOPIC if is_trial else PROBE_TOPIC
     if not isinstance(name, str) or not name.strip():
         raise _UnclaimedError("no_topic")
     if name == PROBE_TOPIC:
