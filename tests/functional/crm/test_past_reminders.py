@@ -17,7 +17,7 @@ from tests.support.crm_fakes import START, change_message
 
 DAY = timedelta(days=1)
 TRIAL = {"trial_ends_at": START + 3 * DAY, "joined_at": START - 4 * DAY}
-FEE = {"next_payment_on": date(2026, 11, 25), "joined_at": START - 4 * DAY}
+FEE = {"seen_status": "ACTIVE", "next_payment_on": date(2026, 11, 25), "joined_at": START - 4 * DAY}
 
 
 def reminders(setup: CrmSetup) -> Message:
