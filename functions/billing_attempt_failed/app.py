@@ -13,7 +13,7 @@ from relay.model.effects import Alert, Effects, Kpi, Level
 from relay.model.facts import Facts
 from relay.model.member import Member
 from relay.model.milestones import Cycle
-from relay.rules import dunning, dunning_cycles
+from relay.rules import dunning, dunning_cycles, dunning_ends
 from relay.rules.attempts import is_new_attempt, new_failure
 from relay.rules.pairs import pair_effects
 from relay.rules.settings import Rules
@@ -34,6 +34,7 @@ def decide(event: BillingAttemptFailed, before: Member, after: Member, rules: Ru
             rule="dunning.attempt", name="failed_attempt", amount=charge.amount, currency=charge.currency
         )
     yield from pair_effects(before, after, rules)
+    yield from dunning_ends.settled(before, after, event.occurred_at)
     cycle, failure = dunning_cycles.open_cycle(after), new_failure(before, after)
     if cycle is None or failure is None or failure != cycle.failures[-1]:
         return  # a payment, a joining or an ending has resolved it, or a later attempt is known

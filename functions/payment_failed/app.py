@@ -8,7 +8,7 @@ from inveterate.webhooks.payments import PaymentFailed
 from relay.model.effects import Effects, Kpi, Level
 from relay.model.facts import Facts
 from relay.model.member import Member
-from relay.rules import dunning, dunning_cycles
+from relay.rules import dunning, dunning_cycles, dunning_ends
 from relay.rules.attempts import is_new_attempt, new_failure
 from relay.rules.pairs import pair_effects
 from relay.rules.settings import Rules
@@ -30,6 +30,7 @@ def decide(event: PaymentFailed, before: Member, after: Member, rules: Rules) ->
             rule="dunning.failed", name="failed_attempt", amount=charge.amount, currency=charge.currency
         )
     yield from pair_effects(before, after, rules)
+    yield from dunning_ends.settled(before, after, event.occurred_at)
     failure = new_failure(before, after)
     cycle = dunning_cycles.unsettled_cycle(after, failure)
     if cycle and dunning_cycles.tells_final(cycle, failure):

@@ -152,6 +152,10 @@ class _Member:
             else:
                 self.leave_open("trial_ends_at")
             self.leave_open("joined_at")
+            if self.failing:
+                # Whether a trial that goes on settles a fee that has failed is not written.
+                self.leave_open("failed_attempts", "attempts_left", "payment_status", "status")
+                self.status_open = True
             return
         self.trial = s if kind == "trial" else None
         if self.state == "cancelled" and self.first:

@@ -137,6 +137,19 @@ def test_a_failure_that_makes_a_payment_a_part_of_the_fee_opens_the_incident_aga
     assert relay.open == set()
 
 
+@pytest.mark.parametrize("topic", ["attempt", "lost"])
+def test_a_failure_that_makes_a_payment_the_whole_of_the_fee_ends_the_incident(topic: str) -> None:
+    """The payment was a part of what had failed by then; a smaller amount had been tried last, and it is the whole of that."""
+    relay = Programme(rules=Rules())
+    large = {"billingAttempts": 2, "amount": 49, "errorMessage": SOFT}
+    play(relay, ("attempt", 1, large), ("paid", 5, {"amount": 9.5}))
+    assert len(relay.open) == 1
+    told = play(relay, (topic, 2, {"billingAttempts": 3, "amount": 9.5, "errorMessage": SOFT}))
+    assert told[-1] == "resolved dunning.recovered"
+    assert relay.open == set()
+    assert "Membership Payment Recovered" in [note.name for _, note in relay.notes]
+
+
 def test_an_older_failure_does_not_open_what_was_quiet() -> None:
     """It is no newer than the one after which thirty days were quiet."""
     relay = Programme(rules=Rules())

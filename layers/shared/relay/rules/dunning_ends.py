@@ -72,6 +72,15 @@ def resolution_alert(
     return _with_figures(alert, cycle) if cycle else alert
 
 
+def settled(before: Member, after: Member, at: datetime | None) -> Iterator[Alert]:
+    """Yield the alert that a failed fee is over, where the event of `at` settles it, or shows that it was settled before.
+
+    A failure shows it as well: of the smaller amount that was tried last, a payment is the whole and no part.
+    """
+    if before.is_failing and not after.is_failing:
+        yield resolution_alert(closing(before, after), at, before)
+
+
 def former_ends(before: Member, after: Member) -> Iterator[Alert]:
     """Yield the end of a fee that is heard of only after the next one has failed, which is open still.
 

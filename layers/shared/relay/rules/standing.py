@@ -19,8 +19,7 @@ from relay.rules.settings import Rules
 def standing_alerts(before: Member, after: Member, rules: Rules, *, at: datetime | None) -> Iterator[Alert]:
     """Yield the alerts by which the open incidents become those that the record implies with the event of `at`."""
     yield from dunning.opened_alerts(before, after, rules)
-    if before.is_failing and not after.is_failing:
-        yield dunning_ends.resolution_alert(dunning_ends.closing(before, after), at, before)
+    yield from dunning_ends.settled(before, after, at)
     yield from dunning_ends.former_ends(before, after)
     known, implied = cancellation.announced(before), cancellation.announced(after)
     if implied and not known:
