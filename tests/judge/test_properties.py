@@ -199,6 +199,24 @@ def test_one_end_is_the_end_of_all_before_it() -> None:
         assert [v.name for v in judge(history, observed)] == accused
 
 
+def test_one_end_is_the_end_of_all_before_it_while_a_next_fee_is_open() -> None:
+    """The fee that is open needs no end yet; those before it need one, said after the last of them began."""
+    script = Script().join("3-1").attempt("4-1", 2).pay("4-2").attempt("5-1", 2).pay("5-2").attempt("6-1", 2)
+    history = script.history()
+    late = Plan((("e0", 0), ("e1", 0), ("e3", 0), ("e4", 0), ("e5", 0), ("e2", 0)))
+    opened, paid = (
+        Told(f"dun:{history.shop}:{MEMBER}", "warning", outcome) for outcome in ("opened", "recovered")
+    )
+    for told, accused in (
+        ([opened, opened, paid, opened], []),
+        ([opened, paid, opened, opened], ["ends_what_begins"]),
+        ([opened, opened, opened], ["ends_what_begins"]),
+    ):
+        observed = play(history, late, Adversary())
+        observed.told = told
+        assert [v.name for v in judge(history, observed) if v.name == "ends_what_begins"] == accused
+
+
 def test_an_incident_that_the_clock_closes_may_be_open_after_one_order() -> None:
     """Thirty quiet days close it when the daily run has come to them; before that two orders end alike."""
     warned = Script().join("3-1").attempt("4-1", 2)

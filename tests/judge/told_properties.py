@@ -151,18 +151,22 @@ _ENDS = frozenset({"recovered", "lost", "rejoined", "resolved"})
 
 def ends_what_begins(case: Case) -> Iterator[Violation]:
     """No dunning incident that people were told of stays without its end."""
-    begun, ended, last_is_end = Counter[str](), Counter[str](), dict[str, bool]()
+    steps: dict[str, list[bool]] = {}  # for each incident its beginnings (False) and its ends (True)
     for told in case.observed.told:
-        if told.incident.startswith("dun:") and LEVELS.index(told.level) >= LEVELS.index("warning"):
-            begun[told.incident] += told.outcome == "opened"
-            ended[told.incident] += told.outcome in _ENDS
-            last_is_end[told.incident] = told.outcome in _ENDS
-    for key, times in begun.items():
-        still = key in case.expected.open_incidents
-        if last_is_end[key] and not still:
+        is_loud = LEVELS.index(told.level) >= LEVELS.index("warning")
+        if (
+            told.incident.startswith("dun:")
+            and is_loud
+            and (told.outcome == "opened" or told.outcome in _ENDS)
+        ):
+            steps.setdefault(told.incident, []).append(told.outcome in _ENDS)
+    for key, ends in steps.items():
+        before = ends[:-1] if key in case.expected.open_incidents and not ends[-1] else ends
+        if not before or before[-1]:
             continue  # a member has at most one open incident: its end is the end of those before it
-        if key not in case.expected.uncertain_incidents and ended[key] < times - still:
-            yield Violation("ends_what_begins", key, f"begun {times} times, ended {ended[key]} times")
+        begun, ended = before.count(False), before.count(True)
+        if key not in case.expected.uncertain_incidents and ended < begun:
+            yield Violation("ends_what_begins", key, f"begun {begun} times, ended {ended} times")
 
 
 def incident_state(case: Case) -> Iterator[Violation]:
