@@ -82,7 +82,7 @@ prove: $(READY) ## Put hostile requests to the receiver (REQUESTS=100000), impor
 prove-calls: $(READY) ## 100,000 updates of 40,000 members reach HubSpot in the fewest calls, also through an outage (minutes)
 	@PYTHONPATH=. $(BIN)/python scripts/prove_mirrors.py
 
-prove-stack: $(READY) ## What needs a deployment of its own: an installation, the walkthrough, two stacks, one made anew, an update under traffic (minutes)
+prove-stack: $(READY) ## What needs a deployment of its own: a month with all faults, an installation, the walkthrough, two stacks, one made anew, an update under traffic (minutes)
 	@$(BIN)/python -m pytest -q -n 0 -m stack -rP tests/e2e tests/functional/cli/test_installed.py
 
 build: $(READY) ## Build what `sam deploy` ships (RUNTIME=python3.13 ARCH=arm64; STRICT=1: fail where byte code is missing)

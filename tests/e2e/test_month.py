@@ -7,7 +7,8 @@ from local_stack.environment import LocalEnvironment
 from local_stack.observer import Observer
 from local_stack.scenario import ScenarioOptions, play_scenario
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("month")]
+# It needs a deployment of its own, and more than a minute.
+pytestmark = [pytest.mark.e2e, pytest.mark.stack, pytest.mark.xdist_group("month")]
 MEMBERS = 12
 
 

@@ -1,4 +1,4 @@
-"""The service as a whole, judged over 48 histories: each property, in two orders, with faults in one of them.
+"""The service as a whole, judged over 32 histories: each property, in two orders, with faults in one of them.
 
 What the service is known not to keep is in `known.py`; here it is expected to fail, by name, on a shrunk history.
 `make prove` plays any number of histories more.
@@ -17,7 +17,7 @@ from tests.judge.generator import draw
 from tests.judge.oddities import ALL
 from tests.judge.rig import play
 
-HISTORIES = 48
+HISTORIES = 32
 CHUNKS = 8
 RATE = 0.05
 
